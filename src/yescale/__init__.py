@@ -1,0 +1,1 @@
+"""yescale: one key and one base URL for every AI model."""
