@@ -19,9 +19,15 @@ def write_page(results: Mapping[str, Any]) -> None:
 def _tables(results: Mapping[str, Any]) -> Iterator[str]:
     loaded = results["loaded"]
     yield f"Measured on {results['at']}: {results['machine']}, {results['rounds']} interleaved rounds, medians."
-    yield f"Loaded: {loaded['keys']:,} keys, {loaded['channels']} channels, {loaded['prices']:,} prices; journal and settlement on."
+    yield (
+        f"Loaded: {loaded['keys']:,} keys, {loaded['channels']} channels, {loaded['prices']:,} prices; "
+        "journal and settlement on."
+    )
     yield ""
-    yield "| load | nginx CPU µs | yescale CPU µs | ratio | settlement µs | nginx p50 / p99 ms | yescale p50 / p99 ms | yescale per second |"
+    yield (
+        "| load | nginx CPU µs | yescale CPU µs | ratio | settlement µs "
+        "| nginx p50 / p99 ms | yescale p50 / p99 ms | yescale per second |"
+    )
     yield "|---|---|---|---|---|---|---|---|"
     for name, subjects in results["scenarios"].items():
         floor, ours = subjects["nginx"], subjects["yescale"]
@@ -33,7 +39,10 @@ def _tables(results: Mapping[str, Any]) -> Iterator[str]:
             f"| {_ms(floor, unit)} | {_ms(ours, unit)} | {ours['rate']:,.0f} |"
         )
     yield ""
-    yield "| load | added p50 µs | yescale p99 - p50 ms | first byte p50 µs, nginx / yescale | memory MiB, nginx / yescale | failed |"
+    yield (
+        "| load | added p50 µs | yescale p99 - p50 ms | first byte p50 µs, nginx / yescale "
+        "| memory MiB, nginx / yescale | failed |"
+    )
     yield "|---|---|---|---|---|---|"
     for name, subjects in results["scenarios"].items():
         floor, ours = subjects["nginx"], subjects["yescale"]

@@ -41,7 +41,9 @@ def middle(windows: Sequence[Window]) -> Window:
     return Window(**{f.name: statistics.median(getattr(w, f.name) for w in windows) for f in fields(Window)})
 
 
-def compare(load: Path, folder: Path, scenario: Scenario, subjects: Sequence[Subject], rounds: int) -> dict[str, Window]:
+def compare(
+    load: Path, folder: Path, scenario: Scenario, subjects: Sequence[Subject], rounds: int
+) -> dict[str, Window]:
     """Interleaved rounds, each in the reverse order of the one before, so that drift hits all alike."""
     windows: dict[str, list[Window]] = {subject.name: [] for subject in subjects}
     for number in range(rounds):
@@ -67,7 +69,11 @@ def run(arguments: argparse.Namespace) -> dict[str, object]:
             rounds = 1 if scenario in CROWDS else arguments.rounds
             windows = compare(load, folder, scenario, (floor, ours), rounds)
             found[scenario.name] = {name: asdict(window) for name, window in windows.items()}
-            print(scenario.name, {n: (round(w.cpu_us, 1), round(w.settlement_us, 1), round(w.rate)) for n, w in windows.items()}, flush=True)
+            print(
+                scenario.name,
+                {n: (round(w.cpu_us, 1), round(w.settlement_us, 1), round(w.rate)) for n, w in windows.items()},
+                flush=True,
+            )
     return {
         "at": time.strftime("%Y-%m-%d"),
         "machine": f"{platform.machine()}, Linux {platform.release()}, Python {platform.python_version()}",

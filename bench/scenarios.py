@@ -37,8 +37,24 @@ SCENARIOS = (
 
 # Long streams that mostly wait: what one costs in memory, and that none is dropped.
 CROWDS = (
-    Scenario(name="1,000 slow streams", model="bench-d1000-n1000", stream=True, connections=1000, warm_s=3, seconds=7, per="chunks"),
-    Scenario(name="5,000 slow streams", model="bench-d1000-n1000", stream=True, connections=5000, warm_s=6, seconds=7, per="chunks"),
+    Scenario(
+        name="1,000 slow streams",
+        model="bench-d1000-n1000",
+        stream=True,
+        connections=1000,
+        warm_s=3,
+        seconds=7,
+        per="chunks",
+    ),
+    Scenario(
+        name="5,000 slow streams",
+        model="bench-d1000-n1000",
+        stream=True,
+        connections=5000,
+        warm_s=6,
+        seconds=7,
+        per="chunks",
+    ),
 )
 
 
@@ -64,7 +80,11 @@ def write_requests(path: Path, scenario: Scenario, subject: Subject) -> None:
     """Raw requests, one per key, in the form that the load generator reads."""
     body = {"model": scenario.model, "messages": [{"role": "user", "content": "x" * scenario.body_bytes}]}
     if scenario.stream:
-        body |= {"stream": True, "stream_options": {"include_usage": True}, "messages": [{"role": "user", "content": "hello"}]}
+        body |= {
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "messages": [{"role": "user", "content": "hello"}],
+        }
     encoded = json.dumps(body, separators=(",", ":")).encode()
     keys = subject.keys if len(encoded) < 100_000 else subject.keys[:2]
     with path.open("wb") as out:
@@ -82,8 +102,8 @@ def measure(load: Path, folder: Path, scenario: Scenario, subject: Subject) -> W
     requests = folder / "requests"
     write_requests(requests, scenario, subject)
     command: Sequence[str] = [
-        "taskset", "-c", str(OTHER_CORE), str(load), str(subject.port), str(scenario.connections), str(scenario.seconds),
-        str(scenario.warm_s), str(scenario.rate), str(requests),
+        "taskset", "-c", str(OTHER_CORE), str(load), str(subject.port), str(scenario.connections),
+        str(scenario.seconds), str(scenario.warm_s), str(scenario.rate), str(requests),
     ]  # fmt: skip
     before, settled_before = cpu_s(subject.pids), cpu_s(subject.settlement)
     run = subprocess.run(command, stdout=subprocess.PIPE, check=True)
