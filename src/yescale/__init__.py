@@ -1,1 +1,1 @@
-"""yescale: one key and one base URL for every AI model."""
+"""yescale: one key, one base URL, every AI model."""
