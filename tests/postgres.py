@@ -162,6 +162,13 @@ def running(*, durable: bool = False) -> Iterator[Postgres]:
         server.discard()
 
 
+@contextlib.contextmanager
+def fresh_database() -> Iterator[str]:
+    """The URL of an empty database on a server of its own, for what outlives one test."""
+    with running() as server, server.database() as url:
+        yield url
+
+
 def _installed() -> Path:
     found = importlib.util.find_spec(WHEEL)
     if found is None or found.origin is None:
