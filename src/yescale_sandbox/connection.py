@@ -102,7 +102,10 @@ class Connection(asyncio.Protocol):
         self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
 
     def on_headers_complete(self) -> None:
-        if self._headers.get("expect", "").lower() == "100-continue":
+        length = self._headers.get("content-length", "")
+        if length.isdigit() and int(length) > self._limits.body_bytes:
+            self._refuse(413)
+        elif self._headers.get("expect", "").lower() == "100-continue":
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:

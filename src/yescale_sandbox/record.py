@@ -14,6 +14,7 @@ from yescale_sandbox.jsontype import Json, JsonObject
 
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie"})
 BODY_KEPT_BYTES = 65_536
+MOST_MODELS = 1_000
 
 
 class Entry:
@@ -147,7 +148,8 @@ class Totals:
 
     def add(self, entry: Entry) -> None:
         self._finished += 1
-        outcomes = self._tallies.setdefault(entry.model or "-", {})
+        known = entry.model in self._tallies or len(self._tallies) < MOST_MODELS
+        outcomes = self._tallies.setdefault(entry.model if known and entry.model else "-", {})
         outcomes.setdefault(entry.outcome or "-", Tally()).add(entry)
 
     def to_json(self, started: int) -> JsonObject:

@@ -230,7 +230,7 @@ def _check_part(message: Message, part: prompt.Part, place: tuple[int, int], mod
 
 
 def _check_conversation(messages: list[Message]) -> None:
-    """Every tool call is answered at once, and nothing else is: github.com/sdcb/chats/pull/132 quotes the complaints."""
+    """Every tool call is answered at once, and nothing else is (words: github.com/sdcb/chats/pull/132)."""
     open_calls: list[str] = []
     answered: set[str] = set()
     for index, message in enumerate(messages):
