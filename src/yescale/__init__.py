@@ -1,0 +1,1 @@
+"""yescale: one key, one base URL, every AI model."""

@@ -1,0 +1,186 @@
+"""The link seam: the messages between a worker and control, over one ordered Unix-socket connection per worker.
+
+A frame is a 4-byte big-endian length and a msgpack map with a `type` tag. Every message about money states totals,
+never differences: sent twice, late or lost, it does no harm. Unknown fields are ignored; fields are only added.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from yescale.domain.ids import AccountId, Incarnation, KeyId, PurseId
+from yescale.domain.money import Nano
+from yescale.domain.snapshot import Snapshot
+
+LINK_FORMAT: Final = 1
+MAX_FRAME: Final = 64 * 1024 * 1024
+
+
+class KeyRecord(Struct, frozen=True, kw_only=True):
+    """What a worker must know of an API key. Numbers of `status` are the contract's (section 5.4)."""
+
+    id: KeyId
+    name: str
+    account: AccountId
+    username: str
+    group: str
+    status: int  # 1 enabled, 2 disabled, 3 expired, 4 exhausted
+    account_status: int  # 1 enabled, 2 disabled
+    role: int  # 1 common, 10 admin, 100 root
+    expires_at: int  # unix seconds, -1 never
+    models: tuple[str, ...] | None  # None = any
+    allow_ips: tuple[str, ...]  # addresses or networks; () = any
+    account_purse: PurseId
+    key_purse: PurseId  # charged always; limits only where `limited`
+    limited: bool
+
+
+class Want(Struct, frozen=True, kw_only=True):
+    """One purse of a draw, in totals of this life: I was granted `have`; raise me to `least`, better to `want`."""
+
+    purse: PurseId
+    have: Nano
+    least: Nano
+    want: Nano
+
+
+class Granted(Struct, frozen=True, kw_only=True):
+    """The new total of a lease. `valid_s`: how long a dated purse may still be spent, None = for ever."""
+
+    purse: PurseId
+    total: Nano
+    valid_s: float | None = None
+
+
+class Refused(Struct, frozen=True, kw_only=True):
+    """Why a draw was refused, and by which purse. `available` = balance - held."""
+
+    purse: PurseId
+    # A code of domain.faults: insufficient_balance, key_exhausted, budget_exceeded, temporarily_unavailable,
+    # or invalid_api_key for a purse that is closed or unknown.
+    code: str
+    balance: Nano = 0
+    held: Nano = 0
+
+
+# --- worker to control
+
+
+class Hello(Struct, frozen=True, kw_only=True, tag="hello"):
+    """The first message of a worker. Control answers Welcome and Publish."""
+
+    incarnation: Incarnation
+    slot: int
+    pid: int
+    program: str
+    format: int = LINK_FORMAT
+
+
+class AskKey(Struct, frozen=True, kw_only=True, tag="ask_key"):
+    """Which key has this keyed hash?"""
+
+    hash: bytes
+
+
+class Draw(Struct, frozen=True, kw_only=True, tag="draw"):
+    """Raise these leases, all or none. `id` comes back in Drawn."""
+
+    id: int
+    wants: tuple[Want, ...]
+
+
+class Recalled(Struct, frozen=True, kw_only=True, tag="recalled"):
+    """The idle money of these purses is given back: the journal holds the lines up to number `n`."""
+
+    id: int
+    n: int
+
+
+class Rested(Struct, frozen=True, kw_only=True, tag="rested"):
+    """A channel's secret was refused by its provider (401, 402, 403): the operator is told."""
+
+    channel: int
+    secret: int  # its index
+    status: int
+
+
+class Unpriced(Struct, frozen=True, kw_only=True, tag="unpriced"):
+    """A call was refused since this model has no price: the operator is told."""
+
+    model: str
+
+
+class AskAdmin(Struct, frozen=True, kw_only=True, tag="ask_admin"):
+    """An operation of `yescale admin`, on the same socket but never from a worker."""
+
+    id: int
+    operation: str
+    arguments: Mapping[str, Any]
+
+
+# --- control to worker
+
+
+class Welcome(Struct, frozen=True, kw_only=True, tag="welcome"):
+    """The worker may start. `key_pepper` is the purpose key under which API keys are hashed (HMAC-SHA-256)."""
+
+    node: str
+    key_pepper: bytes
+    format: int = LINK_FORMAT
+
+
+class Publish(Struct, frozen=True, kw_only=True, tag="publish"):
+    """A new snapshot, whole."""
+
+    snapshot: Snapshot
+
+
+class KeyAnswer(Struct, frozen=True, kw_only=True, tag="key"):
+    """The key of a hash, or None where there is none. `unavailable`: the database is away, ask again."""
+
+    hash: bytes
+    key: KeyRecord | None
+    unavailable: bool = False
+
+
+class Drawn(Struct, frozen=True, kw_only=True, tag="drawn"):
+    """The answer to a Draw: the new totals, or who refused."""
+
+    id: int
+    granted: tuple[Granted, ...] = ()
+    refused: Refused | None = None
+
+
+class Recall(Struct, frozen=True, kw_only=True, tag="recall"):
+    """Give back what is idle of these purses (a `back` line in the journal), then answer Recalled."""
+
+    id: int
+    purses: tuple[PurseId, ...]
+
+
+class Changed(Struct, frozen=True, kw_only=True, tag="changed"):
+    """These keys (by hash), or all keys of these accounts, changed or are gone: forget them.
+
+    Purses in `closed` give all back.
+    """
+
+    hashes: tuple[bytes, ...] = ()
+    accounts: tuple[AccountId, ...] = ()
+    closed: tuple[PurseId, ...] = ()
+
+
+class Alive(Struct, frozen=True, kw_only=True, tag="alive"):
+    """This node's heartbeat reached the database."""
+
+
+class AnswerAdmin(Struct, frozen=True, kw_only=True, tag="answer_admin"):
+    """The result of an operation, or the one sentence why not."""
+
+    id: int
+    result: Any = None
+    error: str | None = None
+
+
+FromWorker = Hello | AskKey | Draw | Recalled | Rested | Unpriced | AskAdmin
+FromControl = Welcome | Publish | KeyAnswer | Drawn | Recall | Changed | Alive | AnswerAdmin

@@ -1,0 +1,70 @@
+"""The snapshot seam: what a worker must know to admit, route and price a call, as one immutable value.
+
+Control pushes a whole new snapshot on every change; keys are not in it, they are asked for over the link.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct, field
+
+from yescale.domain.ids import ChannelId, ModelName, ProviderId
+from yescale.domain.money import NANO_PER_USD, Nano, Ratio
+from yescale.domain.price import PriceRule
+
+SNAPSHOT_FORMAT: Final = 1
+
+
+class Group(Struct, frozen=True, kw_only=True):
+    """Which users see which channels, at which multiplier. `ratio_id` names the immutable ratio row."""
+
+    name: str
+    ratio: Ratio
+    ratio_id: int
+
+
+class Model(Struct, frozen=True, kw_only=True):
+    """A catalogue entry as calls need it. A name that ends in `*` lets every suffix through (sandbox only)."""
+
+    name: ModelName
+    priced_as: ModelName  # whose price rows apply; the name itself but for wildcards and aliases
+    owner: str  # "openai": `owned_by` in the model list
+    created: int  # unix seconds
+    context_window: int  # tokens; 0 = not stated
+    max_output: int  # tokens; 0 = not stated
+    input_modalities: tuple[str, ...] = ("text",)
+    output_modalities: tuple[str, ...] = ("text",)
+    operations: tuple[str, ...] = ("chat",)
+
+
+class Channel(Struct, frozen=True, kw_only=True):
+    """Our account at a provider. `models` maps our name to the provider's; a `*` in both carries the suffix over."""
+
+    id: ChannelId
+    name: str
+    provider: ProviderId
+    base_url: str
+    secrets: tuple[str, ...]
+    models: Mapping[ModelName, str]
+    groups: tuple[str, ...]
+    priority: int = 0  # higher first
+    weight: int = 1
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    drain_s: float = 30.0  # how long to read on for the usage after a client left
+    drain_cost: Nano = NANO_PER_USD // 20  # and how much of further output that may cost
+
+    def __repr__(self) -> str:  # secrets must not reach a log through a representation
+        return f"Channel(id={self.id}, name={self.name!r}, provider={self.provider!r})"
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """Everything of one instant. Prices of superseded rows are absent; settled calls name theirs by id."""
+
+    version: int
+    format: int = SNAPSHOT_FORMAT
+    groups: tuple[Group, ...] = ()
+    models: tuple[Model, ...] = ()
+    channels: tuple[Channel, ...] = ()  # enabled ones only
+    prices: tuple[PriceRule, ...] = ()
+    insufficient_funds_status: int = 402
+    minimum_balance: Nano = 0  # below it no call is admitted
