@@ -149,8 +149,8 @@ def test_vision_parts_reach_the_provider_untouched(installation: Installation, c
 def test_a_body_is_relayed_byte_for_byte(installation: Installation) -> None:
     """Promise 30: nothing is added, reordered or reformatted that need not change."""
     body = (
-        b'{ "temperature" : 1.10, "model":"gpt-4o",\n\t"messages":[{"content":"caf\\u00e9 \xe2\x82\xac","role":"user"}],'
-        b'"top_p":1.0E0, "max_tokens":50}'
+        b'{ "temperature" : 1.10, "model":"gpt-4o",\n\t"messages":[{"content":"caf\\u00e9 \xe2\x82\xac","role":"user"}]'
+        b',"top_p":1.0E0,"max_tokens":50}'
     )
     before = installation.last_arrival()
     headers = {"Authorization": f"Bearer {installation.api_key}", "Content-Type": "application/json"}
