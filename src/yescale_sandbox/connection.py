@@ -46,6 +46,8 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._headers: dict[str, str] = {}
         self._head_bytes = 0
+        self._in_head = True
+        self._heads = 0
         self._body = bytearray()
         self._waiting: deque[tuple[Request, bool]] = deque()
         self._steps: Iterator[Step] | None = None
@@ -70,12 +72,16 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
+        heads = self._heads
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
             self._refuse(400)
         except httptools.HttpParserUpgrade:
             self._refuse(426)
+        # The parser shows no header before its end, so bytes of an unfinished head are counted here.
+        if self._in_head and heads == self._heads:
+            self._count_head(len(data))
 
     def pause_writing(self) -> None:
         self._choked = True
@@ -89,6 +95,7 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._headers = {}
         self._head_bytes = 0
+        self._in_head = True
         self._body = bytearray()
 
     def on_url(self, url: bytes) -> None:
@@ -102,6 +109,8 @@ class Connection(asyncio.Protocol):
         self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
 
     def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._heads += 1
         length = self._headers.get("content-length", "")
         if length.isdigit() and int(length) > self._limits.body_bytes:
             self._refuse(413)
@@ -121,6 +130,8 @@ class Connection(asyncio.Protocol):
         method = self._parser.get_method().decode("latin-1")
         request = Request(method, path, query, self._headers, bytes(self._body))
         self._body = bytearray()
+        self._in_head = True
+        self._head_bytes = 0
         self._waiting.append((request, self._parser.should_keep_alive()))
         if len(self._waiting) > self._limits.pipelined:
             self._refuse(429)

@@ -35,8 +35,8 @@ class Inspection:
             return _json(404, {"error": f"No such path of the sandbox. There are: {known}."})
         try:
             return _json(200, route(request))
-        except ValueError:
-            return _json(400, {"error": "`after` and `limit` are whole numbers."})
+        except _NoNumberError as error:
+            return _json(400, {"error": f"`{error}` is a whole number."})
 
     def _health(self, _: Request) -> JsonObject:
         return {"status": "ok", "last": self._records.last}
@@ -50,8 +50,8 @@ class Inspection:
     def _requests(self, request: Request) -> JsonObject:
         """Entries after a number, a page at a time; `last` is where the next page starts."""
         asked = parse_qs(request.query)
-        after = int(asked.get("after", ["0"])[-1])
-        limit = min(max(int(asked.get("limit", [str(PAGE)])[-1]), 0), PAGE)
+        after = _number(asked, "after", 0)
+        limit = min(_number(asked, "limit", PAGE), PAGE)
         entries: list[Json] = [entry.to_json() for entry in self._records.after(after, limit)]
         full = len(entries) == limit and limit > 0
         last = entries[-1]["seq"] if full and isinstance(entries[-1], dict) else self._records.last
@@ -61,6 +61,17 @@ class Inspection:
         self._records.reset()
         self._forget()
         return {"status": "ok"}
+
+
+class _NoNumberError(Exception):
+    """A parameter that is not a whole number."""
+
+
+def _number(asked: Mapping[str, list[str]], name: str, default: int) -> int:
+    text = asked.get(name, [str(default)])[-1]
+    if not (text.isascii() and text.isdigit()):
+        raise _NoNumberError(name)
+    return int(text)
 
 
 def _json(status: int, value: JsonObject) -> Answer:

@@ -114,7 +114,7 @@ class Entry:
             return None
         try:
             return msgspec.json.decode(self._body)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._body.decode("utf-8", "replace")
 
 

@@ -30,6 +30,8 @@ def schema(shape: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"response_format": {"type": "json_schema", "json_schema": {"name": "thing", "schema": shape, **more}}}
 
 
+SIGHT = {"type": "image_url", "image_url": {"url": "https://a.example/"}}
+
 # The mutation of a good request, then param, code and the words of the answer.
 CASES: list[tuple[dict[str, Any], str | None, str | None, str]] = [
     ({"model": ...}, None, None, "you must provide a model parameter"),
@@ -49,7 +51,7 @@ CASES: list[tuple[dict[str, Any], str | None, str | None, str]] = [
         {"messages": [{"role": "ai", "content": "x"}]},
         "messages[0].role",
         "invalid_value",
-        "Invalid value: 'ai'. Supported values are: 'system', 'assistant', 'user', 'function', 'tool', and 'developer'.",
+        "Invalid value: 'ai'. Supported values are: 'system', 'assistant', 'user', 'function', 'tool', and 'developer'",
     ),
     (
         message(content=7),
@@ -458,7 +460,7 @@ def test_another_content_type_is_refused(http: httpx.Client) -> None:
         (None, None, "You didn't provide an API key."),
         ("Basic abc", None, "You didn't provide an API key."),
         ("Bearer", None, "You didn't provide an API key."),
-        ("Bearer sk-wrong-0123456789", "invalid_api_key", "Incorrect API key provided: sk-wrong******6789."),
+        ("Bearer sk-wrong-0123456789", "invalid_api_key", "Incorrect API key provided: sk-wrong*******6789."),
     ],
 )
 def test_a_missing_or_wrong_key_is_a_401(sandbox_url: str, header: str | None, code: str | None, words: str) -> None:

@@ -174,7 +174,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_structured_output_validates_against_its_schema(chat: Chat, marker: str, name: str) -> None:
+def test_structured_output_validates_against_its_schema(chat: Chat, name: str) -> None:
     strict = name in {"strict", "nullable", "recursive"}
     form = {"type": "json_schema", "json_schema": {"name": name, "schema": SCHEMAS[name], "strict": strict}}
     made = choice(chat(response_format=form))

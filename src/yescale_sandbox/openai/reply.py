@@ -34,7 +34,7 @@ QUOTE_CHARS = 2_000
 SHORT_QUOTE_CHARS = 120
 REASONING_TOKENS = {"none": 0, "minimal": 4, "low": 16, "medium": 32, "high": 64}
 REFUSAL = "I'm sorry, but I can't help with that."
-FILLER = "This sentence is filler, number {}. "
+FILLER = "This sentence is filler, number {:06}. "
 CALL_ID_CHARS = 24
 WORDS_PER_CHUNK = 3
 
