@@ -90,7 +90,7 @@ def test_tools_make_a_round_trip_streaming_and_not(client: OpenAI) -> None:
     messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is the weather in Hanoi?"}]
     answer = client.chat.completions.create(model="gpt-4o", messages=messages, tools=[WEATHER], tool_choice="required")
     assert answer.choices[0].finish_reason in {"tool_calls", "stop"}
-    (call,) = answer.choices[0].message.tool_calls or ()
+    (call,) = answer.choices[0].message.tool_calls or []
     assert call.type == "function"
     jsonschema.validate(json.loads(call.function.arguments), WEATHER_PARAMETERS)
     with client.chat.completions.stream(
