@@ -47,6 +47,7 @@ class Connection(asyncio.Protocol):
         self._headers: dict[str, str] = {}
         self._head_bytes = 0
         self._in_head = True
+        self._heads = 0
         self._body = bytearray()
         self._waiting: deque[tuple[Request, bool]] = deque()
         self._steps: Iterator[Step] | None = None
@@ -71,14 +72,15 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
-        began_in_head = self._in_head
+        was_in_head, heads = self._in_head, self._heads
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
             self._refuse(400)
         except httptools.HttpParserUpgrade:
             self._refuse(426)
-        if began_in_head and self._in_head:
+        # The parser shows no header before its end, so bytes of an unfinished head are counted here.
+        if was_in_head and heads == self._heads:
             self._count_head(len(data))
 
     def pause_writing(self) -> None:
@@ -108,6 +110,7 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        self._heads += 1
         length = self._headers.get("content-length", "")
         if length.isdigit() and int(length) > self._limits.body_bytes:
             self._refuse(413)

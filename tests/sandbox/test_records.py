@@ -64,7 +64,8 @@ def test_a_client_that_leaves_a_stream_is_seen(sandbox_url: str, recorded: Recor
     body = {"model": "gpt-4o+slow-20+long-50", "stream": True, "messages": [{"role": "user", "content": marker}]}
     headers = {"authorization": f"Bearer {KEY}"}
     with httpx.stream("POST", f"{sandbox_url}/openai/v1/chat/completions", json=body, headers=headers) as answer:
-        next(answer.iter_raw())
+        blocks = answer.iter_raw()
+        next(blocks)
         assert recorded(marker)[0]["outcome"] is None
     for _ in range(100):
         (entry,) = recorded(marker)
@@ -184,6 +185,17 @@ def test_bytes_that_are_no_request_get_a_400(sandbox_url: str) -> None:
         with socket.create_connection((host, int(port)), timeout=5) as link:
             link.sendall(head)
             assert status in link.recv(1000)
+
+
+def test_a_large_body_that_comes_with_its_head_is_no_large_head(sandbox_url: str) -> None:
+    host, port = sandbox_url.removeprefix("http://").split(":")
+    body = b"[" + b" " * 200_000 + b"]"
+    head = b"POST /openai/v1/embeddings HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    head += b"authorization: Bearer sk-sandbox-large\r\ncontent-length: %d\r\n\r\n" % len(body)
+    with socket.create_connection((host, int(port)), timeout=5) as link:
+        for _ in range(20):
+            link.sendall(head + body)
+            assert link.recv(65536).startswith(b"HTTP/1.1 400 ")
 
 
 def test_expect_continue_is_answered(sandbox_url: str) -> None:
