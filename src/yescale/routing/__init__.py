@@ -1,0 +1,1 @@
+"""Where a call may go: an indexed snapshot and the choice of a channel. Pure."""

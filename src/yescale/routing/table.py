@@ -1,0 +1,106 @@
+"""A snapshot, indexed for calls: models, groups, prices, and the candidates of each (group, model)."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from itertools import accumulate, groupby
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from yescale.domain.ids import ModelName
+from yescale.domain.snapshot import Channel, Group, Model, Snapshot
+from yescale.pricing.book import PriceBook
+
+_NEIGHBOURS: Final = 8  # names looked at on each side when a model is not found
+
+
+class Candidate(Struct, frozen=True):
+    """One channel that serves a model, and the provider's name for that model."""
+
+    channel: Channel
+    upstream_model: str
+
+
+class Tier(Struct, frozen=True):
+    """Candidates of equal priority. `bounds` are their running weights, for a draw by bisection."""
+
+    candidates: tuple[Candidate, ...]
+    bounds: tuple[int, ...]
+
+
+class Table:
+    """What one snapshot says. Immutable once built; look-ups cost a dictionary access."""
+
+    __slots__ = ("_groups", "_models", "_names", "_tiers", "book", "snapshot")
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.book = PriceBook(snapshot.prices)
+        self._models = {model.name: model for model in snapshot.models}
+        self._groups = {group.name: group for group in snapshot.groups}
+        self._tiers = _index(snapshot.channels)
+        served: dict[str, list[ModelName]] = {}
+        for group, name in self._tiers:
+            if name in self._models and not name.endswith("*"):
+                served.setdefault(group, []).append(name)
+        self._names = {group: tuple(sorted(names)) for group, names in served.items()}
+
+    def model(self, name: ModelName) -> Model | None:
+        """The catalogue entry of a name; a wildcard entry `base+*` answers for every suffix, under the full name."""
+        found = self._models.get(name)
+        if found is not None or "+" not in name:
+            return None if name.endswith("*") else found
+        wildcard = self._models.get(_wildcard(name))
+        return None if wildcard is None else replace(wildcard, name=name)
+
+    def group(self, name: str) -> Group | None:
+        """A group and its ratio."""
+        return self._groups.get(name)
+
+    def tiers(self, group: str, name: ModelName) -> tuple[Tier, ...]:
+        """The candidates of a model in a group, best priority first; empty = not served there."""
+        found = self._tiers.get((group, name))
+        if found is not None or "+" not in name:
+            return found or ()
+        wildcard = self._tiers.get((group, _wildcard(name)), ())
+        return tuple(_with_suffix(tier, name) for tier in wildcard)
+
+    def names(self, group: str) -> Sequence[ModelName]:
+        """The models that a group is served, sorted; wildcards are not shown."""
+        return self._names.get(group, ())
+
+    def close_names(self, name: str, among: Sequence[str], n: int = 3) -> list[str]:
+        """Up to `n` sorted names near a mistaken one. Looks at its neighbours only: its cost does not grow."""
+        place = bisect_left(among, name)
+        nearby = among[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS]
+        return get_close_matches(name[:64], nearby, n=n, cutoff=0.5)
+
+
+def _wildcard(name: ModelName) -> ModelName:
+    return ModelName(f"{name.partition('+')[0]}+*")
+
+
+def _with_suffix(tier: Tier, name: ModelName) -> Tier:
+    suffix = name.partition("+")[2]
+    candidates = tuple(Candidate(c.channel, c.upstream_model.replace("*", suffix)) for c in tier.candidates)
+    return Tier(candidates, tier.bounds)
+
+
+def _index(channels: Iterable[Channel]) -> dict[tuple[str, ModelName], tuple[Tier, ...]]:
+    found: dict[tuple[str, ModelName], list[Candidate]] = {}
+    for channel in channels:
+        for group in channel.groups:
+            for name, upstream in channel.models.items():
+                found.setdefault((group, name), []).append(Candidate(channel, upstream))
+    return {place: _sort(candidates) for place, candidates in found.items()}
+
+
+def _sort(candidates: list[Candidate]) -> tuple[Tier, ...]:
+    candidates.sort(key=lambda c: (-c.channel.priority, c.channel.id))
+    tiers: list[Tier] = []
+    for _, group in groupby(candidates, key=lambda c: c.channel.priority):
+        members = tuple(group)
+        tiers.append(Tier(members, tuple(accumulate(max(1, c.channel.weight) for c in members))))
+    return tuple(tiers)
