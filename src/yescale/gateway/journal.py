@@ -16,6 +16,7 @@ import msgspec
 from yescale.domain.ids import AccountId, CallId, Incarnation, KeyId, PurseId
 from yescale.domain.journal import BackLine, EndLine, HeadLine, JournalLine, NextLine, NoLine, OpenCall, OpenLine
 from yescale.domain.money import Nano
+from yescale.gateway.callbacks import run
 from yescale.gateway.clock import Clock, Timer, Timers
 from yescale.settings import JournalSettings
 
@@ -241,16 +242,14 @@ class Journal:
         self._judge()
         thens, self._thens = self._thens, []
         for then in thens:
-            try:
-                then()
-            except Exception:
-                _LOG.exception("a call failed when its line was written at last")
+            run(then)
         return True
 
     def _check(self) -> None:
         """Once a second: is there room for what calls in flight will write, and are refusals to be told?"""
         if self._fd < 0:
             return
+        self._timers.start(_CHECK_S, self._check)
         self._front.extend(self._refusals.take(self._clock.wall_ms()))
         self._flush()
         try:
@@ -260,7 +259,6 @@ class Journal:
             _LOG.error("the journal's disk cannot be asked for its free space: %s", error)
             self._roomy = False
         self._judge()
-        self._timers.start(_CHECK_S, self._check)
 
     def _judge(self) -> None:
         writable = (

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from yescale.domain.ids import AccountId, KeyId
 from yescale.domain.link import AskKey, Changed, FromControl, FromWorker, KeyAnswer, KeyRecord, Welcome
+from yescale.gateway.callbacks import run
 from yescale.gateway.clock import Clock, Timer, Timers
 from yescale.settings import MoneySettings
 
@@ -206,10 +207,7 @@ class Keys:
         if asked.timer is not None:
             asked.timer.cancel()
         for then in asked.thens:
-            try:
-                then(found)
-            except Exception:
-                _LOG.exception("a call failed when its key was known")
+            run(then, found)
 
     def _keep(self, asked: _Asked, key: KeyRecord) -> None:
         self._unknown.pop(asked.presented, None)

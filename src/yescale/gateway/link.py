@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar, cast
 
 from yescale.domain.link import Alive, FromControl, FromWorker, Hello, Publish, Rested, Unpriced, Welcome
 from yescale.domain.snapshot import Snapshot
+from yescale.gateway.callbacks import run
 from yescale.gateway.clock import Clock
 from yescale.gateway.frames import BrokenFrame, Frames, encode
 
@@ -49,8 +50,8 @@ class Link:
 
     async def welcomed(self) -> Welcome:
         """The first Welcome."""
-        await self._welcomed.wait()
-        assert self.welcome is not None
+        while self.welcome is None:
+            await self._welcomed.wait()
         return self.welcome
 
     def close(self) -> None:
@@ -113,7 +114,7 @@ class Link:
         self.up = False
         _LOG.warning("the link to control is gone; connecting again")
         for callback in self._downs:
-            callback()
+            run(callback)
 
     def _received(self, message: FromControl) -> None:
         match message:
@@ -126,7 +127,7 @@ class Link:
             case _:
                 pass
         for callback in self._callbacks.get(type(message), ()):
-            callback(message)
+            run(callback, message)
         if isinstance(message, Welcome):
             while self._news and self.send(self._news[0]):
                 self._news.popleft()
@@ -160,7 +161,7 @@ class _Wire(asyncio.Protocol):
             self.drop()
             return
         for message in messages:
-            self._hand_over(message)
+            run(self._received, message)
 
     def send(self, frame: bytes) -> bool:
         """False = nothing was sent, the connection is going."""
@@ -176,9 +177,3 @@ class _Wire(asyncio.Protocol):
         """End it now."""
         if self._transport is not None:
             self._transport.abort()
-
-    def _hand_over(self, message: FromControl) -> None:
-        try:
-            self._received(message)
-        except Exception:
-            _LOG.exception("a %s of control was not digested", type(message).__name__)

@@ -24,6 +24,7 @@ from yescale.domain.link import (
     Welcome,
 )
 from yescale.domain.money import Nano
+from yescale.gateway.callbacks import run
 from yescale.gateway.clock import Clock, Timer, Timers
 from yescale.gateway.keys import Found, Unavailable
 from yescale.gateway.leases import Admitted, Drawing, Lease, Refusal, Reservation, Waiting
@@ -102,8 +103,6 @@ class Purses:
         link.on(Welcome, self._welcomed)
         self._sweeping: Timer = timers.start(_SWEEP_S / _SLICES, self._sweep)
 
-    # --- calls
-
     def admit(self, key: KeyRecord, least: Nano, most: Nano, then: Admitted) -> Waiting | None:
         """Set money aside: as much as `most`, no less than `least`. None = `then` has been called already."""
         now = self._now()
@@ -163,8 +162,6 @@ class Purses:
     def on_closed(self, callback: Callable[[], object]) -> None:
         """Hear that control closed this incarnation: drain and exit."""
         self._closings.append(callback)
-
-    # --- admission
 
     def _shut(self, now: float) -> bool:
         return self.closed or not self._journal.writable or now - self._link.alive_at > self._alive_for
@@ -277,12 +274,7 @@ class Purses:
         if call.done:
             return
         call.done = True
-        try:
-            call.then(outcome)
-        except Exception:
-            _LOG.exception("a call failed when its money was known")
-
-    # --- draws
+        run(call.then, outcome)
 
     def _draw(self, asks: Sequence[tuple[Lease, Nano, Nano]]) -> Drawing:
         self._draw_number += 1
@@ -358,7 +350,7 @@ class Purses:
             _LOG.error("control has closed this worker's leases; it drains and exits")
             self.closed = True
             for callback in self._closings:
-                callback()
+                run(callback)
             return
         named = draw.wants.get(answer.purse)
         wants = [want for want in draw.wants.values() if want.least > want.have] if named is None else [named]
@@ -366,8 +358,6 @@ class Purses:
             self._book[want.purse].refusal = Refusal(
                 answer, max(1, want.least - want.have), now + self._settings.refusal_s, self._news
             )
-
-    # --- returns and news
 
     def _returned(self, held: Iterable[Lease]) -> Backs:
         """What exact grants left over, for the line of the call that ends; not what waiting calls count on."""
@@ -409,6 +399,7 @@ class Purses:
 
     def _sweep(self) -> None:
         """One slice of the book: how fast is money spent, and what is idle?"""
+        self._sweeping = self._timers.start(_SWEEP_S / _SLICES, self._sweep)
         now = self._now()
         self._slice = (self._slice + 1) % _SLICES
         awake = self._awake[self._slice]
@@ -426,4 +417,3 @@ class Purses:
                 del awake[lease.id]
         if idle:
             self._give(idle)
-        self._sweeping = self._timers.start(_SWEEP_S / _SLICES, self._sweep)
