@@ -38,7 +38,7 @@ class Change(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Answer(Struct, frozen=True, gc=False):
-    """A whole answer, read: its usage (None = not reported or unreadable), and how to measure its text for an estimate."""
+    """A whole answer, read: its usage (None = not reported or unreadable), and how to measure its text."""
 
     usage: Usage | None
     text_bytes: Callable[[bytes], int]

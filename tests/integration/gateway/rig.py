@@ -236,6 +236,9 @@ class Rig:
         listener.listen()
         self.port = listener.getsockname()[1]
         self._task = asyncio.get_running_loop().create_task(self.worker.serve(listener))
+        client = await self.client()
+        client.send("GET", "/healthz")
+        assert (await client.answer()).status == 200
         return self
 
     async def __aexit__(
@@ -300,9 +303,7 @@ class Rig:
         """Send a chat call and do not wait."""
         client = client or await self.client()
         full = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]} | body
-        client.send(
-            "POST", path, json.dumps(full).encode(), authorization=f"Bearer sk-{KEY}", content_type="application/json"
-        )
+        client.send("POST", path, json.dumps(full).encode(), authorization=f"Bearer sk-{KEY}")
         return client
 
     async def call(self, **body: Any) -> Answer:

@@ -14,7 +14,7 @@ from yescale.domain.usage import Meter
 PRICE = 10 * 1_000 + 20 * 2_000  # of rig.USAGE
 
 
-def failing(status: int, *headers: str, **error: object):  # noqa: ANN201
+def failing(status: int, *headers: str, **error: object):
     async def script(visit: Visit) -> None:
         await visit.answer(status, {"error": {"message": f"no, {SECRET}", "code": "c", **error}}, *headers)
 
@@ -64,7 +64,7 @@ async def empty_stream(visit: Visit) -> None:
     [failing(500), failing(529), failing(429), failing(401), failing(402), failing(403), failing(302),
      broken, not_http, html, half_json, error_in_200, half_body],
 )  # fmt: skip
-async def test_a_failed_attempt_goes_to_the_next_channel(rig: Rig, script, stream: bool) -> None:  # noqa: ANN001
+async def test_a_failed_attempt_goes_to_the_next_channel(rig: Rig, script, stream: bool) -> None:
     """Promise 21: never the channel that failed, and only one attempt is charged."""
     rig.first.script = script
     answer = await rig.call(stream=stream)
@@ -77,7 +77,7 @@ async def test_a_failed_attempt_goes_to_the_next_channel(rig: Rig, script, strea
 
 
 @pytest.mark.parametrize("script", [error_event_first, empty_stream])
-async def test_a_stream_that_says_nothing_goes_to_the_next_channel(rig: Rig, script) -> None:  # noqa: ANN001
+async def test_a_stream_that_says_nothing_goes_to_the_next_channel(rig: Rig, script) -> None:
     rig.first.script = script
     assert (await rig.call(stream=True)).events[-1] == "[DONE]"
     assert [note.channel for note in (await rig.end()).attempts] == [1, 2]
@@ -103,7 +103,7 @@ async def test_a_refused_secret_rests_and_the_operator_is_told(rig: Rig, status:
         (broken, 502, "upstream_error"),
     ],
 )
-async def test_when_no_channel_answers_the_client_hears_whose_fault_it_is(rig: Rig, script, status, code) -> None:  # noqa: ANN001
+async def test_when_no_channel_answers_the_client_hears_whose_fault_it_is(rig: Rig, script, status, code) -> None:
     rig.first.script = rig.second.script = script
     answer = await rig.call(stream=True)
     assert (answer.status, answer.json["error"]["code"]) == (status, code)

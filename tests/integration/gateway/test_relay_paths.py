@@ -48,7 +48,7 @@ async def test_the_upstream_gets_the_channels_secret_and_nothing_of_the_clients(
 
 
 async def test_embeddings_pass(rig: Rig) -> None:
-    async def vectors(visit) -> None:  # noqa: ANN001
+    async def vectors(visit) -> None:
         await visit.answer(
             200, {"object": "list", "data": [{"embedding": [0.5]}], "usage": {"prompt_tokens": 8, "total_tokens": 8}}
         )

@@ -103,9 +103,7 @@ class FakeRecord:
     def back(self, purses: tuple[tuple[PurseId, int], ...]) -> int:
         return self.end((), purses)
 
-    def end(
-        self, charges: tuple[tuple[PurseId, int], ...], backs: tuple[tuple[PurseId, int], ...] = ()
-    ) -> int:
+    def end(self, charges: tuple[tuple[PurseId, int], ...], backs: tuple[tuple[PurseId, int], ...] = ()) -> int:
         self.lines.append((charges, backs))
         self.last += 1
         return self.last

@@ -233,7 +233,9 @@ def test_a_key_without_a_limit_is_charged_too_so_a_limit_set_later_counts_right(
     desk.settle()
     desk.admit(50, key=record(limited=True))
     draws = desk.link.take(Draw)
-    assert [want for want in draws[0].wants if want.purse == 11] == [Want(purse=PurseId(11), have=0, least=110, want=230)]
+    assert [want for want in draws[0].wants if want.purse == 11] == [
+        Want(purse=PurseId(11), have=0, least=110, want=230)
+    ]
     desk.link.say(desk.bank.draw(1, draws[0]))
     assert desk.bank.held(11) >= 50
     assert len(desk.admitted()) == 2

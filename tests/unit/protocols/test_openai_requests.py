@@ -157,7 +157,7 @@ def test_any_request_reads_the_same_but_for_the_change(extra: dict[str, Any], se
     request = {"model": "m", "messages": [{"role": "user", "content": "model"}], "stream": True}
     said = {key: value for key, value in extra.items() if key not in PRICED} | request
     keys = list(said)
-    random.Random(seed).shuffle(keys)  # noqa: S311 - a test's order
+    random.Random(seed).shuffle(keys)
     body = json.dumps({key: said[key] for key in keys}, ensure_ascii=ascii_only, indent=seed % 3 or None).encode(
         errors="surrogatepass"
     )

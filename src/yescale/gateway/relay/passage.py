@@ -25,6 +25,7 @@ from yescale.wire.server import Exchange
 from yescale.wire.timers import Deadline, Timer
 
 LOG: Final = logging.getLogger("yescale.relay")
+DEFECT: Final = "call %s failed inside the gateway: a defect"
 KEEPALIVE: Final = b": keepalive\n\n"
 _OK: Final = range(200, 300)
 _MAX_ERROR_BYTES: Final = 256 * 1024
@@ -139,6 +140,7 @@ class Passage:
         try:
             (self._pipe or self._open_pipe(attempt))(attempt, data, done)
         except Exception:
+            LOG.exception(DEFECT, self._id)
             self._crash()
 
     def failed(self, attempt: Attempt, failure: Failure) -> None:
@@ -152,6 +154,7 @@ class Passage:
             else:
                 self._fail(verdicts.judge_failure(failure), attempt.status, name)
         except Exception:
+            LOG.exception(DEFECT, self._id)
             self._crash()
 
     def _open_pipe(self, attempt: Attempt) -> Callable[[Attempt, bytes, bool], None]:
@@ -315,7 +318,7 @@ class Passage:
             self._tries.current.resume()
 
     def client_gone(self) -> None:
-        """The client left: read on for the real usage as far as the channel allows, else estimate (promises 6, 9, 10)."""
+        """The client left: read on for the real usage as far as the channel allows, else estimate it."""
         if not self._ended and not self._gone_at:
             self._gone_at = self._relay.now()
             self._guard(self._drain, self._tries.current)
@@ -406,10 +409,10 @@ class Passage:
         try:
             act(what)
         except Exception:
+            LOG.exception(DEFECT, self._id)
             self._crash()
 
     def _crash(self) -> None:
-        LOG.exception("call %s failed inside the gateway: a defect", self._id)
         self._tries.cancel()
         if self._ended:
             self._exchange.cut()
@@ -485,12 +488,8 @@ class Passage:
             client_request_id="" if own_id is None else own_id[:_MOST_ID].decode("ascii", "replace"),
             error=ending.code,
             note=note,
-            losses=self._losses,
+            losses=() if self._tries.limit is None else ("max_tokens",),
         )
-
-    @property
-    def _losses(self) -> tuple[str, ...]:
-        return () if self._tries.limit is None else ("max_tokens",)
 
     def _head(self, kind: bytes) -> bytes:
         """The header lines of an answer that came from an upstream."""
