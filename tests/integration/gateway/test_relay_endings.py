@@ -1,6 +1,7 @@
 """Every way in which a call can end badly: the client hears the truth, and the journal has exactly one line of it."""
 
 import asyncio
+import gc
 import json
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from tests.integration.gateway.control import KEY, key_record
 from tests.integration.gateway.rig import DONE, SECRET, Rig, Visit, event, say_hello, usage_event
 from yescale.domain.journal import OpenLine
 from yescale.domain.usage import Meter
+from yescale.gateway.relay.call import Call
+from yescale.gateway.relay.passage import Passage
+from yescale.wire.server import Exchange
 
 PRICE = 10 * 1_000 + 20 * 2_000  # of rig.USAGE
 
@@ -403,3 +407,49 @@ async def test_an_empty_account_is_told_how_much_is_missing(rig: Rig) -> None:
     assert error["min_required_credit"].startswith("$0.00")
     assert rig.first.visits == []
     await rig.until(lambda: rig.refusals == ["insufficient_balance"])
+
+
+async def test_an_ended_call_is_freed_without_the_garbage_collector(rig: Rig) -> None:
+    """Promise 34: bodies of ended calls do not pile up."""
+    gc.collect()
+    gc.disable()
+    try:
+        for stream in (False, True):
+            assert (await rig.call(stream=stream)).status == 200
+        rig.first.script = broken
+        assert (await rig.call()).status == 200
+        await asyncio.sleep(0.1)
+        kinds = (Call, Passage, Exchange)
+        assert [kept for kept in gc.get_objects() if isinstance(kept, kinds) and not getattr(kept, "listener", None)] == []
+    finally:
+        gc.enable()
+
+
+async def test_a_client_that_leaves_inside_its_request_leaves_no_trace(rig: Rig) -> None:
+    client = await rig.client()
+    client.send("POST", "/v1/chat/completions", b"", authorization=f"sk-{KEY}", expect="100-continue")
+    client.writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n")
+    client.leave()
+    assert (await rig.call()).status == 200
+    await rig.end()
+    assert len(rig.first.visits) == 1
+
+
+async def test_a_compressed_answer_is_garbage(rig: Rig) -> None:
+    async def zipped(visit: Visit) -> None:
+        await visit.answer(200, b"\x1f\x8b", "content-encoding: gzip")
+
+    rig.first.script = zipped
+    assert (await rig.call()).status == 200
+    assert (await rig.end()).channel == 2
+
+
+async def test_a_channel_that_makes_no_request_is_left_out_and_settled(rig: Rig) -> None:
+    """Promise 12: a reservation does not outlive its call, whatever raises."""
+    broken_channel = rig.snapshot(version=2, headers={"x": "a\nb"})
+    rig.control.publish(broken_channel)
+    await asyncio.sleep(0.05)
+    answer = await rig.call()
+    assert (answer.status, answer.json["error"]["code"]) == (503, "no_channel_available")
+    end = await rig.end()
+    assert (end.outcome, end.amount) == ("refused", 0)

@@ -104,6 +104,10 @@ class Attempts:
         self.current = relay.client.send(target.origin, target.head, body, sink, limits, replayable=True)
         return True
 
+    def forget_body(self) -> None:
+        """No other attempt will follow."""
+        self._body = b""
+
     def close(self, status: int, failure: str) -> None:
         """Write the current attempt down and let go of it."""
         if self.current is None:

@@ -20,6 +20,7 @@ from yescale.gateway.relay.verdicts import Verdict
 from yescale.gateway.surfaces import Surface
 from yescale.protocols.passthrough import BYTES_PER_TOKEN, Tap, UpstreamError, scrub
 from yescale.protocols.sse import TooLong
+from yescale.routing.table import Candidate
 from yescale.wire.client import Attempt, Failure
 from yescale.wire.server import Exchange
 from yescale.wire.timers import Deadline, Timer
@@ -106,7 +107,7 @@ class Passage:
             if step is None:
                 self._give_up(verdict.fault)
                 return
-            if isinstance(step, float):
+            if not isinstance(step, Candidate):
                 self._timer = self._relay.timers.start(step, self._again)
                 return
             if self._tries.send(step, self):
@@ -115,9 +116,12 @@ class Passage:
 
     def _again(self) -> None:
         self._timer = None
-        candidate = self._tries.candidate
-        if candidate is not None and not self._ended:
-            self._guard(lambda again: self._tries.send(again, self), candidate)
+        if self._tries.candidate is not None and not self._ended:
+            self._guard(self._resend, self._tries.candidate)
+
+    def _resend(self, candidate: Candidate) -> None:
+        if not self._tries.send(candidate, self):
+            self._try_next(verdicts.UNUSABLE)
 
     def _fail(self, verdict: Verdict, status: int = 0, failure: str = "") -> None:
         """The attempt came to nothing and no content has gone out: try on, or tell the client."""
@@ -162,8 +166,7 @@ class Passage:
         if not self._first_at:
             self._first_at = self._relay.now()
         peek = self._order.peek
-        kind = attempt.header(b"content-type") or b""
-        if peek.stream and attempt.status in _OK and kind[: len(answers.EVENTS)].lower() == answers.EVENTS:
+        if peek.stream and attempt.status in _OK and verdicts.is_stream(attempt):
             self._tap = self._surface.format.tap(peek.wants_usage, self._relay.settings.relay.max_event_bytes)
             self._pipe = self._flow
         else:
@@ -211,6 +214,8 @@ class Passage:
     def _commit(self) -> None:
         self._committed = True
         self._tries.praise()
+        self._tries.forget_body()
+        self._exchange.body = b""  # it may be large, and the answer may take long
 
     def _finish_stream(self, tap: Tap, out: bytes) -> None:
         """The end mark has come: settle, then send it. The upstream's connection ends on its own."""
@@ -271,7 +276,8 @@ class Passage:
             self._fail(verdicts.GARBAGE, attempt.status, "garbage")
             return
         self._commit()
-        kind = attempt.header(b"content-type") or answers.JSON
+        kind = attempt.header(b"content-type") or b""
+        kind = kind if kind.startswith(answers.JSON) else answers.JSON  # some say text/plain of what is JSON
         usage = answer.usage
         text = 0 if usage is not None and endings.believable(self._order, usage) else answer.text_bytes(body)
         self._settle(self._well(200), Served(usage, text), self._send_whole, (kind, body))
@@ -404,7 +410,7 @@ class Passage:
         else:
             answers.refuse(self._exchange, fault, self._surface.format, self._id)
 
-    def _guard(self, act: Callable[[T], None], what: T) -> None:
+    def _guard(self, act: Callable[[T], object], what: T) -> None:
         """Do something that must not leave a reservation behind, whatever happens (promise 12)."""
         try:
             act(what)
@@ -434,12 +440,14 @@ class Passage:
         if self._ended:
             return
         self._ended = True
+        self._pipe = None  # a bound method of ours: the call must not wait for the garbage collector
         relay = self._relay
         relay.calls.discard(self)
         if self._timer is not None:
             self._timer.cancel()
         if self._quiet is not None:
             self._quiet.close()
+            self._quiet = None
         if self._tries.current is not None:
             self._tries.close(self._tries.current.status, "")
         bill = NOTHING if served is None else endings.bill(self._order, served)

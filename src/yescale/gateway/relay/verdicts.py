@@ -11,7 +11,7 @@ from yescale.domain import faults
 from yescale.domain.faults import Fault, FaultType
 from yescale.protocols.passthrough import UpstreamError
 from yescale.settings import RelaySettings
-from yescale.wire.client import Deadlines, Failure
+from yescale.wire.client import Attempt, Deadlines, Failure
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
@@ -67,6 +67,7 @@ _FAILURES: Final[Mapping[Failure, Verdict]] = MappingProxyType(
         Failure.GARBAGE: GARBAGE,
     }
 )
+_EVENTS: Final = b"text/event-stream"
 _NEGLIGIBLE_S: Final = 1.0  # a first attempt takes the deadlines as they are
 _CLIENT_ERRORS: Final = range(400, 500)
 
@@ -102,6 +103,14 @@ def deadlines(settings: RelaySettings, spent_s: float) -> Deadlines:
     if left >= settings.deadlines.total_s or not spent_s:
         return settings.deadlines
     return settings.deadlines if spent_s < _NEGLIGIBLE_S else replace(settings.deadlines, total_s=max(1.0, left))
+
+
+def is_stream(attempt: Attempt) -> bool:
+    """Whether an answer is a stream of events that can be read as it passes."""
+    kind = attempt.header(b"content-type")
+    if kind is None or kind[: len(_EVENTS)].lower() != _EVENTS:
+        return False
+    return attempt.header(b"content-encoding") in (None, b"identity")
 
 
 def judge_answer(status: int, error: UpstreamError) -> Verdict:
