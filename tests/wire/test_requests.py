@@ -26,9 +26,7 @@ CHUNKED = (
     b"POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     b"4;e=1\r\n\r\n\r\n\r\n5\r\nbody!\r\n0\r\nT: r\r\nU: v\r\n\r\n"
 )
-UPGRADE = (
-    b"POST /u HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nab"
-)
+UPGRADE = b"POST /u HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nab"
 OLD = b"GET /old HTTP/1.0\r\n\r\n"
 BAD = b"GET /bad HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n"
 
