@@ -144,7 +144,8 @@ class Peer:
         data = b""
         while end not in data:
             more = await self.read()
-            assert more, f"the connection ended after {data!r}"
+            if not more:
+                raise ConnectionError(f"the connection ended after {data!r}")
             data += more
         return data
 
@@ -241,9 +242,7 @@ class Caller:
         tank: Tank | None = None,
     ) -> tuple[Attempt, Tank]:
         tank = tank or Tank()
-        attempt = self.client.send(
-            self.origin, head, body, tank, deadlines or Deadlines(), replayable=replayable
-        )
+        attempt = self.client.send(self.origin, head, body, tank, deadlines or Deadlines(), replayable=replayable)
         assert not tank.reads, "nothing is told inside send"
         assert tank.failure is None, "nothing is told inside send"
         return attempt, tank
@@ -252,9 +251,6 @@ class Caller:
         attempt, tank = self.send(**options)  # type: ignore[arg-type]  # handed on as they are
         await tank.end()
         return attempt, tank
-
-
-Script = "Callable[[Peer], Awaitable[None]]"
 
 
 @contextlib.asynccontextmanager
