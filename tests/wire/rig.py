@@ -144,7 +144,8 @@ class Peer:
         data = b""
         while end not in data:
             more = await self.read()
-            assert more, f"the connection ended after {data!r}"
+            if not more:
+                raise ConnectionError(f"the connection ended after {data!r}")
             data += more
         return data
 
@@ -250,9 +251,6 @@ class Caller:
         attempt, tank = self.send(**options)  # type: ignore[arg-type]  # handed on as they are
         await tank.end()
         return attempt, tank
-
-
-Script = "Callable[[Peer], Awaitable[None]]"
 
 
 @contextlib.asynccontextmanager

@@ -36,6 +36,7 @@ class Upstream(asyncio.Protocol):
 
     __slots__ = (
         "_attempt",
+        "_blocked",
         "_complete",
         "_deadline",
         "_delimited",
@@ -48,6 +49,8 @@ class Upstream(asyncio.Protocol):
         "_out",
         "_parser",
         "_raw",
+        "_rest",
+        "_secure",
         "_sending",
         "_surplus",
         "_told",
@@ -64,7 +67,10 @@ class Upstream(asyncio.Protocol):
         self._home = home
         self._attempt: Attempt | None = None
         self._deadline = Deadline(home.timers, self._expired)
-        self._sending = False
+        self._blocked = False  # the transport holds bytes of the request
+        self._rest = memoryview(b"")  # of a large body, not yet handed to the transport
+        self._secure = False
+        self._sending = False  # the request is not out yet
         self._used = False
         self._out: list[bytes] = []
         self.lost = False
@@ -97,8 +103,12 @@ class Upstream(asyncio.Protocol):
         body = attempt.body
         if len(body) < _LARGE:
             transport.write(attempt.head + body)
-        else:
+        elif not self._secure:
             transport.writelines((attempt.head, body))
+        else:
+            transport.write(attempt.head)
+            self._rest = memoryview(body)
+            self._send_rest()
         deadlines = attempt.deadlines
         self._sending = transport.get_write_buffer_size() > 0
         wait = deadlines.send_s if self._sending else deadlines.first_byte_s
@@ -127,6 +137,7 @@ class Upstream(asyncio.Protocol):
     def drop(self) -> None:
         """Close at once, never to be used again."""
         self._attempt = None
+        self._rest = memoryview(b"")
         self._deadline.close()
         self._home.forget(self)
         if self.connected:
@@ -138,8 +149,9 @@ class Upstream(asyncio.Protocol):
         self.transport = transport = cast("asyncio.Transport", transport)
         self.connected = True
         self._parser = HttpResponseParser(self)
+        self._secure = transport.get_extra_info("sslcontext") is not None
         # resume_writing must come when the last byte is out; TLS would call pause_writing for an empty buffer at 0.
-        transport.set_write_buffer_limits(0 if transport.get_extra_info("sslcontext") is None else 1, 0)
+        transport.set_write_buffer_limits(1 if self._secure else 0, 0)
 
     def data_received(self, data: bytes) -> None:
         attempt = self._attempt
@@ -177,11 +189,13 @@ class Upstream(asyncio.Protocol):
             attempt.fail(Failure.CUT if head_done else Failure.RESET)
 
     def pause_writing(self) -> None:
-        """The request is not out yet; `start` has seen that itself."""
+        self._blocked = True
 
     def resume_writing(self) -> None:
+        self._blocked = False
+        self._send_rest()
         attempt = self._attempt
-        if self._sending and attempt is not None:
+        if self._sending and attempt is not None and not self._blocked:
             self._sending = False
             if not self._head_done:
                 self._await_head(attempt)
@@ -230,6 +244,15 @@ class Upstream(asyncio.Protocol):
         if self._head_done and not self._complete:
             self._complete = True
             self._keep_alive = self._parser.should_keep_alive()
+
+    # --- requests out
+
+    def _send_rest(self) -> None:
+        """Send a large body through TLS piece by piece: it would encrypt and buffer all of it, and hide how much."""
+        while self._rest and not self._blocked:
+            piece = self._rest[:_LARGE]
+            self._rest = self._rest[_LARGE:]
+            self.transport.write(piece)
 
     # --- answers out of bytes
 
