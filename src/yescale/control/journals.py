@@ -12,24 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
-
-from yescale.domain.ids import Incarnation
+from yescale.domain.ids import CallId, Incarnation
+from yescale.domain.journal import OpenCall
+from yescale.ledger.journal_file import Reading, Record, read_journal, torn_tail, unended
 
 LOCK_FILE: Final = "lock"
 READ_BYTES: Final = 1024 * 1024  # at a time; also the longest line that is believed
 _NAME: Final = re.compile(r"[0-9a-f]{32}")
 _FILE: Final = re.compile(r"(\d{6,})\.log")
-_NEWLINE: Final = b"\n"
-
-
-class Piece(Struct, frozen=True):
-    """Whole lines of one file, without their newline, from `start` to `end`; `rest`: bytes of a line begun after it."""
-
-    start: int
-    end: int
-    lines: tuple[bytes, ...]
-    rest: int
 
 
 def find_lives(folder: Path) -> list[Incarnation]:
@@ -56,26 +46,41 @@ def path_of(life: Path, file: int) -> Path:
     return life / f"{file:06d}.log"
 
 
-def read_piece(path: Path, start: int, most_lines: int) -> Piece:
-    """Up to `most_lines` whole lines from `start`. A line longer than READ_BYTES is handed out in pieces of that size."""
+def read_bytes(path: Path, start: int, most: int = READ_BYTES) -> bytes:
+    """What the file holds from `start` on, up to a bound."""
     with path.open("rb") as file:
         file.seek(start)
-        text = file.read(READ_BYTES)
-    lines = text.split(_NEWLINE)
-    tail = lines.pop()
-    if not lines and len(tail) == READ_BYTES:
-        return Piece(start, start + READ_BYTES, (tail,), 0)
-    if len(lines) > most_lines:
-        lines, tail = lines[:most_lines], b""
-    end = start + sum(len(line) + 1 for line in lines)
-    return Piece(start, end, tuple(lines), len(tail))
+        return file.read(most)
 
 
-def read_tail(path: Path, start: int) -> bytes:
-    """What lies behind the last whole line of a dead writer's file."""
-    with path.open("rb") as file:
-        file.seek(start)
-        return file.read(READ_BYTES)
+def read_on(path: Path, start: int, size: int, most_lines: int) -> Reading:
+    """The whole lines from `start`; none where the next line is still being written.
+
+    What is no line at all (longer than READ_BYTES) comes as one record that cannot be read.
+    """
+    reading = read_journal(data := read_bytes(path, start), start, most_lines)
+    if reading.records or reading.halted or size - start < READ_BYTES:
+        return reading
+    return Reading(records=(Record(start, data, None, "length: no line is this long"),), end=start + len(data))
+
+
+def read_tail(path: Path, start: int, size: int) -> Reading:
+    """What lies behind the last whole line of a writer that is gone, as one record that cannot be read."""
+    return Reading(records=(torn_tail(read_bytes(path, start, size - start), start),), end=size)
+
+
+def find_open_calls(life: Path) -> tuple[OpenCall, ...]:
+    """The calls that went upstream and never ended, over all files of a dead writer. Blocks: call it in a thread."""
+    opens: dict[CallId, OpenCall] = {}
+    for file, size in find_files(life).items():
+        start = 0
+        while start < size:
+            reading = read_on(path_of(life, file), start, size, READ_BYTES)
+            if not reading.records:
+                break
+            unended(opens, reading.records)
+            start = reading.end
+    return tuple(opens.values())
 
 
 @contextmanager

@@ -205,3 +205,21 @@ Text = Annotated[str, Field(max_length=256, pattern=r"^[^\x00]*$")]
 def plain(value: Decimal) -> float:
     """A ratio or price for show. Money that is charged never passes here."""
     return float(value)
+
+
+class SubscriptionView(View):
+    """What OpenAI's dashboard calls a subscription."""
+
+    object: str = "billing_subscription"
+    has_payment_method: bool = True
+    soft_limit_usd: float
+    hard_limit_usd: float
+    system_hard_limit_usd: float
+    access_until: int
+
+
+class TotalView(View):
+    """What OpenAI's dashboard calls usage: US cents."""
+
+    object: str = "list"
+    total_usage: float

@@ -92,6 +92,11 @@ class Workers:
         for connection in tuple(self._connections.values()):
             connection.send_frame(frame)
 
+    def start_anew(self) -> None:
+        """End every connection: workers come again at once and ask for everything that they knew."""
+        for connection in tuple(self._connections.values()):
+            connection.close()
+
     def recall(self, purses: tuple[PurseId, ...], asker: Incarnation | None = None) -> tuple[int, Round]:
         """Ask every worker but the asker for the idle money of these purses. `close_round` ends it."""
         others = {name: connection for name, connection in self._connections.items() if name != asker}
