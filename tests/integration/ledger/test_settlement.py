@@ -78,7 +78,7 @@ async def test_a_line_with_a_bad_checksum_or_no_account_is_quarantined_and_stops
     settled = await worker.settle()
     assert (settled.calls, settled.amount, settled.quarantined) == (2, 30, 4)
     rows = await bank.rows(select(quarantine.c.off, quarantine.c.reason, quarantine.c.amount).order_by(quarantine.c.id))
-    assert [(row.off, row.amount) for row in rows][0] == (broken_at, 0)
+    assert (rows[0].off, rows[0].amount) == (broken_at, 0)
     assert [row.reason.split(":")[0] for row in rows] == [
         "crc",
         "account 4711 does not exist",
