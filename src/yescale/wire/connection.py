@@ -1,0 +1,395 @@
+"""One connection of a client: requests are read, handed over, and answered one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final, cast
+
+from yescale.wire.exchange import Exchange
+from yescale.wire.heads import CONTINUE, STATUS_LINES
+from yescale.wire.reader import Reader
+from yescale.wire.timers import Deadline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from yescale.wire.server import Server
+
+_LOGGER: Final = logging.getLogger("yescale.wire")
+
+# Phases. A connection reads while it answers (that is how it learns that the client left), but parses nothing then.
+IDLE: Final = 0
+HEAD: Final = 1
+BODY: Final = 2
+BUSY: Final = 3  # the request is whole, its answer is not
+LINGER: Final = 4  # answered and closing; what still comes is dropped
+CLOSED: Final = 5
+
+
+class Connection(asyncio.Protocol):
+    """The server's side of one connection."""
+
+    __slots__ = (
+        "_advancing",
+        "_body_until",
+        "_choked",
+        "_deadline",
+        "_exchange",
+        "_handler",
+        "_limits",
+        "_now",
+        "_peer",
+        "_phase",
+        "_reader",
+        "_refused",
+        "_server",
+        "_stalled",
+        "_started",
+        "_stash",
+        "_swallowed",
+        "_transport",
+        "dates",
+    )
+
+    _reader: Reader
+    _transport: asyncio.Transport
+    _peer: str
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._handler = server.handler
+        self._limits = server.limits
+        self.dates = server.dates
+        self._deadline = Deadline(server.timers, self._expired)
+        self._now = server.timers.now
+        self._phase = IDLE
+        self._exchange: Exchange | None = None
+        self._advancing = False  # inside _advance, which goes on by itself
+        self._choked = False  # the client does not take its answer fast enough
+        self._refused = False
+        self._stalled = 0  # unsent bytes when last looked at
+        self._stash = b""
+        self._swallowed = 0
+
+    # --- what the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport = cast("asyncio.Transport", transport)
+        limits = self._limits
+        transport.set_write_buffer_limits(limits.high_water, limits.low_water)
+        self._reader = Reader(limits)
+        name = transport.get_extra_info("peername")
+        self._peer = name[0] if isinstance(name, tuple) else ""
+        if not self._server.admit(self):
+            self._turn_away()
+        elif self._server.draining:
+            self.abort()
+        else:
+            self._deadline.set(self._now() + limits.idle_s)
+
+    def data_received(self, data: bytes) -> None:
+        phase = self._phase
+        if phase == LINGER:
+            self._swallow(len(data))
+        elif phase == BUSY or (self._choked and phase == IDLE):
+            self._keep_for_later(data)
+        elif phase != CLOSED:
+            self._advance(data)
+
+    def eof_received(self) -> None:
+        """The client ended its side: as with nginx, that means it left, whatever it still could read.
+
+        Answers already made are still flushed; the transport closes itself after this call.
+        """
+        exchange = self._exchange
+        if exchange is not None and not exchange.done:
+            self.abort()
+        else:
+            self._close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._phase = CLOSED
+        self._deadline.close()
+        self._server.forget(self)
+        if self._refused:
+            self._server.refused -= 1
+        self._reader.close()
+        self._stash = b""
+        self._lose_client()
+
+    def pause_writing(self) -> None:
+        self._choked = True
+        self._stalled = self._transport.get_write_buffer_size()
+        if self._phase == BUSY:
+            self._deadline.set(self._now() + self._limits.write_stall_s)
+        exchange = self._exchange
+        if exchange is not None and not exchange.done:
+            exchange.paused = True
+            if exchange.listener is not None:
+                self._tell(exchange.listener.client_paused)
+
+    def resume_writing(self) -> None:
+        self._choked = False
+        if self._phase == BUSY:
+            self._deadline.clear()
+        exchange = self._exchange
+        if exchange is not None and not exchange.done:
+            exchange.paused = False
+            if exchange.listener is not None:
+                self._tell(exchange.listener.client_resumed)
+        elif self._phase == IDLE:
+            self._take_stash()
+
+    # --- requests
+
+    def _advance(self, data: bytes) -> None:
+        """Read as far as one request at a time allows; the rest waits or is dropped, as the phase says."""
+        self._advancing = True
+        position = 0
+        size = len(data)
+        while position < size:
+            phase = self._phase
+            if phase == BODY:
+                position = self._read_body(data, position)
+            elif phase == HEAD or (phase == IDLE and not self._choked):
+                position = self._read_head(data, position)
+            else:
+                break
+        self._advancing = False
+        if position < size:
+            self.data_received(data[position:])
+        self._await_more()
+
+    def _read_head(self, data: bytes, position: int) -> int:
+        if self._phase == IDLE:
+            self._phase = HEAD
+            self._started = self._now()
+        reader = self._reader
+        position = reader.read_head(data, position)
+        if reader.fault is not None:
+            self._reject(*reader.fault)
+        elif reader.head_done:
+            self._open()
+        return position
+
+    def _read_body(self, data: bytes, position: int) -> int:
+        reader = self._reader
+        position = reader.read_body(data, position)
+        if reader.fault is not None:
+            self._reject(*reader.fault)
+        elif reader.complete:
+            self._receive()
+        return position
+
+    def _open(self) -> None:
+        """The head is complete: check it, hand it to the handler, and see what it wants of the body."""
+        reader = self._reader
+        exchange = Exchange(self, self._transport)
+        fault = reader.open(exchange)
+        if fault is not None:
+            self._reject(*fault)
+            return
+        exchange.peer = self._peer
+        exchange.started = self._started
+        self._body_until = self._started + self._limits.body_s
+        self._phase = BODY if reader.remaining or reader.chunked else BUSY
+        self._exchange = exchange
+        self._server.busy += 1
+        try:
+            most = self._handler.opened(exchange)
+        except Exception:
+            _LOGGER.exception("the handler raised in opened: its connection is cut")
+            self.abort()
+            return
+        if exchange.begun or exchange.done or exchange.gone:
+            return
+        reader.max_body = most
+        if reader.remaining > most:
+            self._reject(413, "the body is too large")
+        elif self._phase == BUSY:
+            self._receive()
+        elif reader.waits:
+            reader.waits = False
+            self._transport.write(CONTINUE)
+
+    def _receive(self) -> None:
+        """The request is whole."""
+        self._phase = BUSY
+        if self._choked:
+            self._deadline.set(self._now() + self._limits.write_stall_s)
+        else:
+            self._deadline.clear()
+        exchange = self._exchange
+        if exchange is None:
+            self._ready()
+            return
+        if exchange.begun:
+            return
+        exchange.body = self._reader.take_body()
+        try:
+            self._handler.received(exchange)
+        except Exception:
+            _LOGGER.exception("the handler raised in received: its connection is cut")
+            self.abort()
+
+    # --- answers
+
+    def start_answer(self) -> bool:
+        """Whether the connection can serve another request after the answer that begins now."""
+        reader = self._reader
+        keep = reader.keep_alive and not self._server.draining
+        if self._phase == BUSY:
+            return keep
+        reader.discard()
+        return keep and not reader.waits and reader.remaining <= self._limits.discard
+
+    def end_answer(self, *, keep: bool) -> None:
+        self._exchange = None
+        self._server.busy -= 1
+        if not keep:
+            if self._phase == BUSY and not self._stash:
+                self._close()
+            else:
+                self._linger()
+        elif self._phase == BUSY:
+            self._ready()
+        else:
+            self._reader.bound_discard()
+
+    def _ready(self) -> None:
+        """Wait for the next request, or go on with the one that waits."""
+        self._phase = IDLE
+        self._reader.reset()
+        if self._server.draining:
+            self._close()
+            return
+        self._deadline.set(self._now() + self._limits.idle_s)
+        if self._stash and not self._advancing and not self._choked:
+            self._take_stash()
+
+    def _reject(self, status: int, reason: str) -> None:
+        """Answer a request that cannot be served, and close."""
+        exchange = self._exchange
+        if exchange is not None and exchange.begun:
+            self.abort()
+            return
+        if exchange is not None or self._phase == HEAD:  # else the rest of a body whose answer is out
+            self._write_rejection(status, reason, exchange)
+            self._lose_client()
+        self._linger()
+
+    def _write_rejection(self, status: int, reason: str, exchange: Exchange | None) -> None:
+        try:
+            head, body = self._handler.reject(status, reason, exchange)
+        except Exception:
+            _LOGGER.exception("the handler raised in reject: its connection is closed without an answer")
+            return
+        length = b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
+        shown = b"" if exchange is not None and exchange.method == b"HEAD" else body
+        self._transport.write(b"".join((STATUS_LINES[status], self.dates.line(), head, length, shown)))
+
+    def _turn_away(self) -> None:
+        """One connection too many: say so to some, hang up on the rest."""
+        self._phase = CLOSED
+        if self._server.refused >= self._limits.max_refused:
+            self._transport.abort()
+            return
+        self._refused = True
+        self._server.refused += 1
+        self._write_rejection(503, "too many connections", None)
+        self._linger()
+
+    def _lose_client(self) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            return
+        self._exchange = None
+        self._server.busy -= 1
+        exchange.gone = True
+        listener = exchange.listener
+        exchange.listener = None
+        if listener is not None:
+            self._tell(listener.client_gone)
+
+    def _tell(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception:
+            _LOGGER.exception("a listener raised: its connection is cut")
+            self.abort()
+
+    # --- what waits
+
+    def _keep_for_later(self, data: bytes) -> None:
+        self._stash += data
+        if len(self._stash) > self._limits.stash:
+            self._transport.pause_reading()
+
+    def _take_stash(self) -> None:
+        stash = self._stash
+        self._stash = b""
+        self._transport.resume_reading()
+        self._advance(stash)
+
+    # --- the end
+
+    def drain(self) -> None:
+        """Close now if no request is under way."""
+        if self._phase == IDLE:
+            self._close()
+
+    def abort(self) -> None:
+        """Close at once and drop what is not sent."""
+        self._phase = CLOSED
+        self._lose_client()
+        self._transport.abort()
+
+    def _close(self) -> None:
+        """Close once everything is sent."""
+        self._phase = CLOSED
+        self._stalled = self._transport.get_write_buffer_size()
+        self._transport.close()
+        self._deadline.set(self._now() + self._limits.write_stall_s)
+
+    def _linger(self) -> None:
+        """Close, but read on for a while: a reset, which unread bytes would cause, could swallow the answer."""
+        self._phase = LINGER
+        self._swallowed = len(self._stash)
+        self._stash = b""
+        self._deadline.set(self._now() + self._limits.linger_s)
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._transport.resume_reading()
+
+    def _swallow(self, count: int) -> None:
+        self._swallowed += count
+        if self._swallowed > self._limits.discard:
+            self._close()
+
+    def _await_more(self) -> None:
+        """Set the deadline of a request that is not whole."""
+        if self._phase == HEAD:
+            self._deadline.set(self._started + self._limits.head_s)
+        elif self._phase == BODY:
+            self._deadline.set(min(self._now() + self._limits.body_idle_s, self._body_until))
+
+    def _expired(self) -> None:
+        phase = self._phase
+        if phase == HEAD:
+            self._reject(408, "the head of the request took too long")
+        elif phase == BODY:
+            self._reject(408, "the body of the request took too long")
+        elif phase in (IDLE, LINGER):
+            self._close()
+        else:
+            self._check_progress()
+
+    def _check_progress(self) -> None:
+        """Bytes wait to be sent: go on waiting as long as the client takes some."""
+        size = self._transport.get_write_buffer_size()
+        if size < self._stalled:
+            self._stalled = size
+            self._deadline.set(self._now() + self._limits.write_stall_s)
+        else:
+            self.abort()
