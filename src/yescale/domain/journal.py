@@ -1,7 +1,8 @@
 """The journal seam: what a worker says about money spent or given back, one line each, in files that it alone writes.
 
-A line on disk is `crc32 SP json LF` (crc as 8 hexadecimal digits, over the json). Lines of one incarnation are numbered
-n = 1, 2, 3 ... across its files. Unknown fields are ignored; an unknown type or a newer format stops the reader (money.md 2).
+A line on disk is `crc32 SP json LF` (crc as 8 hexadecimal digits, over the json). Lines of one incarnation are
+numbered n = 1, 2, 3 ... across its files. Unknown fields are ignored; an unknown type or a newer
+format stops the reader.
 """
 
 from typing import Final, Literal

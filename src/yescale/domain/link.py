@@ -1,7 +1,7 @@
 """The link seam: the messages between a worker and control, over one ordered Unix-socket connection per worker.
 
-A frame is a 4-byte big-endian length and a msgpack map with a `type` tag. Every message about money states totals, never
-differences: sent twice, late or lost, it does no harm (money.md 1). Unknown fields are ignored; fields are only added.
+A frame is a 4-byte big-endian length and a msgpack map with a `type` tag. Every message about money states totals,
+never differences: sent twice, late or lost, it does no harm. Unknown fields are ignored; fields are only added.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class KeyRecord(Struct, frozen=True, kw_only=True):
 
 
 class Want(Struct, frozen=True, kw_only=True):
-    """One purse of a draw, in totals of this incarnation: I was granted `have`; raise me to `least`, better to `want`."""
+    """One purse of a draw, in totals of this life: I was granted `have`; raise me to `least`, better to `want`."""
 
     purse: PurseId
     have: Nano
@@ -57,7 +57,9 @@ class Refused(Struct, frozen=True, kw_only=True):
     """Why a draw was refused, and by which purse. `available` = balance - held."""
 
     purse: PurseId
-    code: str  # a code of domain.faults: insufficient_balance, key_exhausted, budget_exceeded, invalid_api_key (closed or unknown), temporarily_unavailable
+    # A code of domain.faults: insufficient_balance, key_exhausted, budget_exceeded, temporarily_unavailable,
+    # or invalid_api_key for a purse that is closed or unknown.
+    code: str
     balance: Nano = 0
     held: Nano = 0
 
@@ -158,7 +160,10 @@ class Recall(Struct, frozen=True, kw_only=True, tag="recall"):
 
 
 class Changed(Struct, frozen=True, kw_only=True, tag="changed"):
-    """These keys (by hash) or all keys of these accounts changed or are gone: forget them. Purses in `closed` give all back."""
+    """These keys (by hash), or all keys of these accounts, changed or are gone: forget them.
+
+    Purses in `closed` give all back.
+    """
 
     hashes: tuple[bytes, ...] = ()
     accounts: tuple[AccountId, ...] = ()

@@ -15,9 +15,9 @@ NAME = ModelName("m")
 MODEL = Model(name=NAME, priced_as=NAME, owner="o", created=0, context_window=1000, max_output=500)
 
 
-def book(input: int, output: int, cached: int = 0, request: int = 0) -> PriceBook:
+def book(prompt: int, output: int, cached: int = 0, request: int = 0) -> PriceBook:
     rows = [
-        (Meter.INPUT_TOKENS, input, 1000),
+        (Meter.INPUT_TOKENS, prompt, 1000),
         (Meter.OUTPUT_TOKENS, output, 1000),
         (Meter.CACHE_READ_TOKENS, cached, 1000),
     ]
@@ -55,9 +55,9 @@ def test_calls_without_output_cost_their_prompt() -> None:
     st.integers(1, 10**7), st.integers(0, 5000), st.integers(0, 5000), st.integers(1, 8), st.data(),
 )  # fmt: skip
 def test_no_usage_within_the_limits_costs_more_than_the_ceiling(
-    input: int, output: int, cached: int, request: int, ratio: int, prompt: int, limit: int, n: int, data: st.DataObject
+    price: int, output: int, cached: int, request: int, ratio: int, prompt: int, limit: int, n: int, data: st.DataObject
 ) -> None:
-    prices = book(input, output, cached, request)
+    prices = book(price, output, cached, request)
     most = ceiling(prices, MODEL, ratio, Ask(prompt, declared=limit, n=n), 1024).most
     from_cache = data.draw(st.integers(0, prompt))
     thought = data.draw(st.integers(0, limit * n))

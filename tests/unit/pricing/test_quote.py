@@ -15,8 +15,8 @@ MILLION = 1_000_000
 MODEL = ModelName("m")
 
 
-def rule(meter: Meter, price: Nano, per: int = MILLION, when: tuple[Condition, ...] = (), id: int = 1) -> PriceRule:
-    return PriceRule(id=PriceId(id), model=MODEL, meter=meter, per=per, price=price, when=when)
+def rule(meter: Meter, price: Nano, per: int = MILLION, when: tuple[Condition, ...] = (), row: int = 1) -> PriceRule:
+    return PriceRule(id=PriceId(row), model=MODEL, meter=meter, per=per, price=price, when=when)
 
 
 def usd(text: str) -> Nano:
@@ -70,14 +70,14 @@ def test_quota_rounds_half_away_from_zero_and_balances_round_down() -> None:
 
 
 def test_each_line_explains_its_amount() -> None:
-    book = PriceBook((rule(Meter.INPUT_TOKENS, usd("2.5"), id=7),))
+    book = PriceBook((rule(Meter.INPUT_TOKENS, usd("2.5"), row=7),))
     (line,) = quote(book, MODEL, {Meter.INPUT_TOKENS: 3}, 1_500_000).lines
     assert (line.rule, line.quantity, line.per, line.price, line.ratio) == (7, 3, MILLION, usd("2.5"), 1_500_000)
     assert line.amount == 11_250
 
 
 def test_a_meter_without_a_row_is_priced_as_the_one_that_contains_it() -> None:
-    book = PriceBook((rule(Meter.INPUT_TOKENS, 1000, 1, id=1), rule(Meter.OUTPUT_TOKENS, 5000, 1, id=2)))
+    book = PriceBook((rule(Meter.INPUT_TOKENS, 1000, 1, row=1), rule(Meter.OUTPUT_TOKENS, 5000, 1, row=2)))
     usage = {Meter.CACHE_READ_TOKENS: 2, Meter.CACHE_WRITE_1H_TOKENS: 3, Meter.REASONING_TOKENS: 4}
     lines = quote(book, MODEL, usage, RATIO_ONE).lines
     assert [(line.rule, line.amount) for line in lines] == [(1, 2000), (1, 3000), (2, 20_000)]
@@ -99,7 +99,7 @@ def test_a_price_per_request_covers_the_tokens() -> None:
 
 def test_the_most_specific_rule_whose_conditions_hold_wins() -> None:
     long = (Condition("context_tokens", ">", 200_000),)
-    book = PriceBook((rule(Meter.INPUT_TOKENS, 1000, 1, id=1), rule(Meter.INPUT_TOKENS, 2000, 1, long, id=2)))
+    book = PriceBook((rule(Meter.INPUT_TOKENS, 1000, 1, row=1), rule(Meter.INPUT_TOKENS, 2000, 1, long, row=2)))
     usage = {Meter.INPUT_TOKENS: 1}
     assert quote(book, MODEL, usage, RATIO_ONE, {"context_tokens": 200_000}).total == 1000
     assert quote(book, MODEL, usage, RATIO_ONE, {"context_tokens": 200_001}).total == 2000
@@ -108,12 +108,12 @@ def test_the_most_specific_rule_whose_conditions_hold_wins() -> None:
 
 def test_two_rules_that_could_price_the_same_use_are_a_conflict() -> None:
     up, down = Condition("context_tokens", ">", 10), Condition("context_tokens", "<=", 10)
-    a, b = rule(Meter.INPUT_TOKENS, 1, when=(up,), id=1), rule(Meter.INPUT_TOKENS, 1, when=(down,), id=2)
+    a, b = rule(Meter.INPUT_TOKENS, 1, when=(up,), row=1), rule(Meter.INPUT_TOKENS, 1, when=(down,), row=2)
     assert find_conflict((a, b)) is None
     assert (
-        find_conflict((a, rule(Meter.INPUT_TOKENS, 1, when=(Condition("context_tokens", ">", 5),), id=3))) is not None
+        find_conflict((a, rule(Meter.INPUT_TOKENS, 1, when=(Condition("context_tokens", ">", 5),), row=3))) is not None
     )
-    assert find_conflict((a, rule(Meter.OUTPUT_TOKENS, 1, when=(up,), id=3))) is None
+    assert find_conflict((a, rule(Meter.OUTPUT_TOKENS, 1, when=(up,), row=3))) is None
     hd, sd = Condition("resolution", "=", "hd"), Condition("resolution", "=", "sd")
     assert find_conflict((rule(Meter.IMAGES, 1, when=(hd,)), rule(Meter.IMAGES, 1, when=(sd,)))) is None
     assert find_conflict((rule(Meter.IMAGES, 1), rule(Meter.IMAGES, 2))) is not None

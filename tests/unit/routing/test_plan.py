@@ -25,9 +25,9 @@ class Known:
         return self._busy.get(channel, 0)
 
 
-def channel(id: int, *, priority: int = 0, weight: int = 1, models: dict[ModelName, str] | None = None) -> Channel:
+def channel(number: int, *, priority: int = 0, weight: int = 1, models: dict[ModelName, str] | None = None) -> Channel:
     return Channel(
-        id=ChannelId(id), name=f"c{id}", provider=ProviderId("openai"), base_url="http://up", secrets=("s",),
+        id=ChannelId(number), name=f"c{number}", provider=ProviderId("openai"), base_url="http://up", secrets=("s",),
         models=models or {GPT: "gpt-4o"}, groups=("g",), priority=priority, weight=weight,
     )  # fmt: skip
 

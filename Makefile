@@ -1,0 +1,74 @@
+# Two commands on a machine with Python 3.11, git and make: `make run` and `make test`. The rest comes into .venv by itself.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+bin := .venv/bin
+# Stamps carry the hash of what was installed, and where: nothing is done twice, and a change of branch is noticed.
+hash = $(shell { pwd; cat $(1); } | git hash-object --stdin | cut -c1-16)
+runtime := requirements/install.sh requirements/bootstrap.txt requirements/base.txt requirements/base.in pyproject.toml
+tools := $(runtime) requirements/test.txt requirements/check.txt
+run_stamp := .venv/installed-run-$(call hash,$(runtime))
+dev_stamp := .venv/installed-dev-$(call hash,$(tools))
+node := tests/e2e/node
+node_stamp := .venv/installed-node-$(call hash,$(tools) $(node)/package-lock.json)
+
+ARGS ?=
+WORKERS ?= auto
+sources := $(wildcard src tests bench docs)
+quick := $(wildcard tests/architecture tests/unit tests/laws)
+
+.PHONY: help setup dev run test check fmt lock clean
+
+help: ## say what each target does
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+setup: $(run_stamp) ## install what yescale needs to run
+dev: $(dev_stamp) $(node_stamp) ## install what the tests and checks need
+
+$(run_stamp):
+	@requirements/install.sh run
+	@touch $@
+
+$(dev_stamp): | $(run_stamp)
+	@requirements/install.sh dev
+	@touch $(run_stamp) $@
+
+$(node_stamp): | $(dev_stamp)
+	@PATH="$(CURDIR)/$(bin):$$PATH" npm ci --prefix $(node) --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+run: setup ## install and start yescale with the sandbox on 127.0.0.1:3000
+	@exec $(bin)/yescale serve --sandbox $(ARGS)
+
+test: dev ## run every test; ARGS="-k name" to choose, WORKERS=0 to run in one process
+	@$(bin)/python -m pytest -n $(WORKERS) --maxprocesses 8 $(ARGS)
+
+check: dev ## formatting, lint, types, imports, dependencies and the quick tests
+	@$(bin)/ruff format --check --quiet $(sources)
+	@$(bin)/ruff check --quiet $(sources)
+	@$(bin)/basedpyright --pythonpath $(bin)/python
+	@$(bin)/lint-imports --no-cache
+	@$(bin)/deptry --no-ansi src
+	@$(bin)/python -m pytest -q $(quick)
+
+fmt: dev ## format and mend what ruff can mend
+	@$(bin)/ruff check --quiet --fix-only $(sources)
+	@$(bin)/ruff format --quiet $(sources)
+
+compile = $(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+lock: setup ## write the locks anew; UPGRADE=1 takes newer versions
+	@$(compile) --output-file requirements/bootstrap.txt requirements/bootstrap.in
+	@$(compile) --output-file requirements/base.txt requirements/base.in
+	@$(compile) --output-file requirements/test.txt -c requirements/base.txt requirements/test.in
+	@$(compile) --output-file requirements/check.txt -c requirements/base.txt -c requirements/test.txt requirements/check.in
+	@$(MAKE) dev
+	@PATH="$(CURDIR)/$(bin):$$PATH" npm install --prefix $(node) --package-lock-only --omit-lockfile-registry-resolved \
+		--silent --no-audit --no-fund --ignore-scripts
+
+clean: ## remove all that was installed or built
+	rm -rf .venv build dist src/*.egg-info $(node)/node_modules .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+
+# A folder may bring targets of its own.
+-include bench/targets.mk

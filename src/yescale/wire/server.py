@@ -1,0 +1,79 @@
+"""The HTTP/1.1 server: what it tells its handler, its connections as a whole, and how they drain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from yescale.wire.connection import Connection
+from yescale.wire.exchange import Exchange, Listener
+from yescale.wire.heads import Dates
+from yescale.wire.limits import Limits
+
+if TYPE_CHECKING:
+    from yescale.wire.timers import Timers
+
+__all__ = ["Exchange", "Handler", "Limits", "Listener", "Server"]
+
+
+class Handler(Protocol):
+    """Who decides what a request gets. It must not raise: a call that does is logged and its connection cut."""
+
+    def opened(self, exchange: Exchange) -> int:
+        """The head is complete and valid. Return the largest body to accept, or answer at once."""
+        ...
+
+    def received(self, exchange: Exchange) -> None:
+        """The request is whole, its body joined. Not called if the answer has begun before."""
+        ...
+
+    def reject(self, status: int, reason: str, exchange: Exchange | None) -> tuple[bytes, bytes]:
+        """Header lines and body for an error that the server itself answers; the connection closes after it.
+
+        `exchange` is None where no valid head was read. Otherwise it is over: its listener, if any, hears
+        `client_gone` after this call.
+        """
+        ...
+
+
+class Server:
+    """All connections of one listening socket. Give `protocol` to `loop.create_server`."""
+
+    __slots__ = ("_connections", "busy", "dates", "draining", "handler", "limits", "refused", "timers")
+
+    def __init__(self, handler: Handler, limits: Limits, timers: Timers) -> None:
+        self.handler = handler
+        self.limits = limits
+        self.timers = timers
+        self.dates = Dates(timers.now)
+        self.draining = False
+        self.busy = 0  # exchanges opened and not yet answered
+        self.refused = 0  # connections over the limit, on their way out
+        self._connections: set[Connection] = set()
+
+    @property
+    def connections(self) -> int:
+        return len(self._connections)
+
+    def protocol(self) -> Connection:
+        return Connection(self)
+
+    def drain(self) -> None:
+        """Close idle connections now, and each busy one after its answer, which says `Connection: close`."""
+        self.draining = True
+        for connection in tuple(self._connections):
+            connection.drain()
+
+    def cut(self) -> None:
+        """Close every connection at once; listeners of unanswered exchanges hear that the client is gone."""
+        for connection in tuple(self._connections):
+            connection.abort()
+
+    def admit(self, connection: Connection) -> bool:
+        """Count a new connection, unless there are too many."""
+        if len(self._connections) >= self.limits.max_connections:
+            return False
+        self._connections.add(connection)
+        return True
+
+    def forget(self, connection: Connection) -> None:
+        self._connections.discard(connection)

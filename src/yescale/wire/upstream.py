@@ -1,0 +1,318 @@
+"""One connection to an upstream: it carries one attempt after the other, and is never reused after anything odd."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from yescale.wire.attempt import Failure
+from yescale.wire.timers import Deadline
+
+if TYPE_CHECKING:
+    from yescale.wire.attempt import Attempt
+    from yescale.wire.limits import ClientLimits
+    from yescale.wire.timers import Timers
+
+_LARGE: Final = 64 * 1024  # from here on two buffers in one system call are cheaper than one copy
+_INTERIM: Final = range(100, 200)
+_SWITCHING: Final = 101
+
+
+class Home(Protocol):
+    """Where connections come from and go back to."""
+
+    timers: Timers
+    limits: ClientLimits
+
+    def keep(self, upstream: Upstream) -> None: ...
+    def forget(self, upstream: Upstream) -> None: ...
+    def retry(self, attempt: Attempt) -> None: ...
+
+
+class Upstream(asyncio.Protocol):
+    """The client's side of one connection."""
+
+    __slots__ = (
+        "_attempt",
+        "_complete",
+        "_deadline",
+        "_delimited",
+        "_fault",
+        "_framing",
+        "_head_done",
+        "_headers",
+        "_home",
+        "_keep_alive",
+        "_out",
+        "_parser",
+        "_raw",
+        "_sending",
+        "_surplus",
+        "_told",
+        "_used",
+        "lost",
+        "transport",
+    )
+
+    transport: asyncio.Transport | None
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._attempt: Attempt | None = None
+        self._deadline = Deadline(home.timers, self._expired)
+        self._parser: HttpResponseParser | None = None
+        self._sending = False
+        self._used = False
+        self._out: list[bytes] = []
+        self.lost = False
+        self.transport = None
+        self._reset()
+
+    def _reset(self) -> None:
+        """Forget the last answer."""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head_done = False
+        self._told = False
+        self._complete = False
+        self._delimited = True  # by the end of the connection, until a header says otherwise
+        self._fault = False
+        self._surplus = False
+        self._keep_alive = False
+        self._raw = 0
+        self._framing = 0
+
+    # --- what attempts ask
+
+    def start(self, attempt: Attempt) -> None:
+        """Send the request of an attempt, head and body in one write."""
+        transport = self.transport
+        assert transport is not None
+        self._attempt = attempt
+        attempt.carrier = self
+        attempt.reused = self._used
+        attempt.sent = True
+        self._used = True
+        body = attempt.body
+        if len(body) < _LARGE:
+            transport.write(attempt.head + body)
+        else:
+            transport.writelines((attempt.head, body))
+        deadlines = attempt.deadlines
+        self._sending = transport.get_write_buffer_size() > 0
+        wait = deadlines.send_s if self._sending else deadlines.first_byte_s
+        self._deadline.set(min(self._home.timers.now() + wait, attempt.total_at))
+        if attempt.paused:
+            self.pause()
+
+    def rest(self, seconds: float) -> None:
+        """Wait in the pool, so long at most."""
+        self._deadline.set(self._home.timers.now() + seconds)
+
+    def pause(self) -> None:
+        assert self.transport is not None
+        self.transport.pause_reading()
+        assert self._attempt is not None
+        if self._head_done:
+            self._deadline.set(self._attempt.total_at)
+
+    def resume(self) -> None:
+        assert self.transport is not None
+        self.transport.resume_reading()
+        if self._head_done:
+            self._await_more()
+
+    def shut(self) -> None:
+        """Close at once and tell the attempt, if one is under way."""
+        self._fail(Failure.CUT if self._head_done else Failure.RESET)
+
+    def drop(self) -> None:
+        """Close at once, never to be used again."""
+        self._attempt = None
+        self._deadline.close()
+        self._home.forget(self)
+        if self.transport is not None:
+            self.transport.abort()
+
+    # --- what the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport = cast("asyncio.Transport", transport)
+        self._parser = HttpResponseParser(self)
+        # resume_writing must come when the last byte is out; TLS would call pause_writing for an empty buffer at 0.
+        transport.set_write_buffer_limits(0 if transport.get_extra_info("sslcontext") is None else 1, 0)
+
+    def data_received(self, data: bytes) -> None:
+        attempt = self._attempt
+        if attempt is None:
+            self.drop()
+            return
+        if not attempt.answered:
+            attempt.answered = True
+            attempt.first_byte_at = self._home.timers.now()
+        if not self._parse(data):
+            self._fail(Failure.GARBAGE)
+        elif self._complete:
+            self._finish(attempt)
+        elif self._head_done:
+            self._hand_on(attempt)
+
+    def eof_received(self) -> None:
+        """A clean end ends an answer that only the end of the connection delimits; any other is told as lost."""
+        attempt = self._attempt
+        if attempt is not None and self._head_done and self._delimited:
+            self._keep_alive = False
+            self._finish(attempt)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        attempt = self._attempt
+        head_done = self._head_done
+        self.lost = True
+        self.drop()
+        self._parser = None
+        if attempt is None:
+            return
+        if attempt.reused and not attempt.answered and attempt.replayable:
+            self._home.retry(attempt)
+        else:
+            attempt.fail(Failure.CUT if head_done else Failure.RESET)
+
+    def pause_writing(self) -> None:
+        """The request is not out yet; `start` has seen that itself."""
+
+    def resume_writing(self) -> None:
+        attempt = self._attempt
+        if self._sending and attempt is not None:
+            self._sending = False
+            if not self._head_done:
+                self._await_head(attempt)
+
+    # --- what the parser calls: facts are noted, nothing is decided, nothing raises
+
+    def on_message_begin(self) -> None:
+        if self._complete:
+            self._surplus = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._head_done:  # a trailer, or surplus
+            return
+        name = name.lower()
+        if name == b"content-length":
+            self._delimited = False
+        elif name == b"transfer-encoding":
+            self._delimited = False
+            self._fault = value.strip(b" \t").lower() != b"chunked"
+        if len(self._headers) < self._home.limits.max_headers:
+            self._headers.append((name, value))
+        else:
+            self._fault = True
+
+    def on_headers_complete(self) -> None:
+        attempt = self._attempt
+        assert self._parser is not None
+        if self._head_done or attempt is None:
+            return
+        status = self._parser.get_status_code()
+        if status in _INTERIM and status != _SWITCHING:
+            self._headers = []
+            return
+        if status < _INTERIM.stop or self._parser.get_http_version() not in ("1.1", "1.0"):
+            self._fault = True
+        self._head_done = True
+        attempt.status = status
+        attempt.headers = self._headers
+        attempt.head = attempt.body = b""
+        self._complete = attempt.bare
+
+    def on_body(self, data: bytes) -> None:
+        if not self._complete:
+            self._out.append(data)
+
+    def on_message_complete(self) -> None:
+        if self._head_done and not self._complete:
+            assert self._parser is not None
+            self._complete = True
+            self._keep_alive = self._parser.should_keep_alive()
+
+    # --- answers out of bytes
+
+    def _parse(self, data: bytes) -> bool:
+        """Feed the parser; False if this is no answer that we can trust."""
+        assert self._parser is not None
+        most = self._home.limits.max_head_bytes
+        try:
+            if not self._head_done:
+                room = most - self._raw
+                self._raw += len(data)
+                if len(data) > room:
+                    self._parser.feed_data(data[:room])
+                    if not self._head_done:
+                        return False
+                    data = data[room:]
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade):
+            # After the end of an answer nothing can spoil it any more, but the connection is not to be trusted.
+            self._surplus = True
+            return self._complete and not self._fault
+        # The parser buffers trailers: bytes that bring no body are bounded as a head is.
+        self._framing = 0 if self._out else self._framing + len(data)
+        return not self._fault and self._framing <= most * 2
+
+    def _hand_on(self, attempt: Attempt) -> None:
+        out = self._out
+        if out or not self._told:
+            self._told = True
+            self._out = []
+            if not attempt.deliver(out[0] if len(out) == 1 else b"".join(out), done=False):
+                self.drop()
+        if self._attempt is not None and not attempt.paused:
+            self._await_more()
+
+    def _finish(self, attempt: Attempt) -> None:
+        """The answer is whole. The connection is out of the way before the sink hears it."""
+        out = self._out
+        self._out = []
+        self._attempt = None
+        attempt.carrier = None
+        if self._keep_alive and not self._surplus and not self._sending:
+            if attempt.paused:
+                assert self.transport is not None
+                self.transport.resume_reading()
+            self._reset()
+            self._home.keep(self)
+        else:
+            self.drop()
+        attempt.deliver(out[0] if len(out) == 1 else b"".join(out), done=True)
+
+    def _fail(self, failure: Failure) -> None:
+        attempt = self._attempt
+        self.drop()
+        if attempt is not None:
+            attempt.fail(failure)
+
+    # --- deadlines
+
+    def _await_head(self, attempt: Attempt) -> None:
+        self._deadline.set(min(self._home.timers.now() + attempt.deadlines.first_byte_s, attempt.total_at))
+
+    def _await_more(self) -> None:
+        attempt = self._attempt
+        assert attempt is not None
+        self._deadline.set(min(self._home.timers.now() + attempt.deadlines.idle_s, attempt.total_at))
+
+    def _expired(self) -> None:
+        attempt = self._attempt
+        if attempt is None:
+            self.drop()
+        elif self._home.timers.now() >= attempt.total_at:
+            self._fail(Failure.TOTAL_TIMEOUT)
+        elif self._head_done:
+            self._fail(Failure.IDLE_TIMEOUT)
+        elif not self._sending:
+            self._fail(Failure.FIRST_BYTE_TIMEOUT)
+        elif self.transport is not None and self.transport.get_write_buffer_size():
+            self._fail(Failure.SEND_TIMEOUT)
+        else:
+            self._sending = False
+            self._await_head(attempt)
