@@ -11,14 +11,13 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
 
-from yescale.wire.client import ClientLimits, Deadlines
-from yescale.wire.server import Limits
+from yescale.wire.limits import ClientLimits, Deadlines, Limits
 
 Count = Annotated[int, Meta(ge=0)]
 Some = Annotated[int, Meta(ge=1)]
@@ -147,12 +146,12 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 class Setting(Struct, frozen=True, kw_only=True):
-    """One field of Settings: where it stands, what it takes, what it means."""
+    """One field of Settings: where it stands and what it takes."""
 
     path: tuple[str, ...]  # ("server", "limits", "head_s")
     type: Any
     default: Any
-    meaning: str
+    section: type[Struct]
 
     @property
     def key(self) -> str:
@@ -181,14 +180,22 @@ COMMENT: Final = re.compile(r"^    (\w+): [^#\n]+  # (.*)$", re.MULTILINE)
 
 def every_setting(section: type[Struct] = Settings, under: tuple[str, ...] = ()) -> Iterator[Setting]:
     """All settings, in the order of the source, sections flattened."""
-    meanings = dict(COMMENT.findall(inspect.getsource(section)))
     for field in msgspec.structs.fields(section):
         path = (*under, field.name)
-        if isinstance(field.type, type) and issubclass(field.type, Struct):
-            yield from every_setting(field.type, path)
+        if (inner := _section(field.type)) is not None:
+            yield from every_setting(inner, path)
         else:
             default = None if field.default is msgspec.NODEFAULT else field.default
-            yield Setting(path=path, type=field.type, default=default, meaning=meanings.get(field.name, ""))
+            yield Setting(path=path, type=field.type, default=default, section=section)
+
+
+def documented() -> Iterator[tuple[Setting, str]]:
+    """All settings with what they mean: the comments of their fields, read from the source."""
+    comments: dict[type[Struct], dict[str, str]] = {}
+    for setting in every_setting():
+        if setting.section not in comments:
+            comments[setting.section] = dict(COMMENT.findall(inspect.getsource(setting.section)))
+        yield setting, comments[setting.section].get(setting.path[-1], "")
 
 
 def load(environ: Mapping[str, str], given: Mapping[str, Any]) -> Settings:
@@ -242,19 +249,25 @@ def _from_file(path: Path, settings: Mapping[str, Setting]) -> dict[str, Any]:
         document = msgspec.yaml.decode(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SetupError(f"cannot read {path}: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise SetupError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        # The parser's own words show the line, which may hold a secret.
+        place = re.search(r"line \d+", str(error))
+        raise SetupError(f"{path} is no valid YAML{f' ({place[0]})' if place else ''}") from error
     return {
         key: _decode(value, settings[key], f"{path}: {key}")
         for key, value in _leaves(document or {}, (), settings, path)
     }
 
 
-def _leaves(node: Any, under: tuple[str, ...], settings: Mapping[str, Setting], path: Path) -> Iterator[tuple[str, Any]]:
+def _leaves(
+    node: Any, under: tuple[str, ...], settings: Mapping[str, Setting], path: Path
+) -> Iterator[tuple[str, Any]]:
     if not isinstance(node, dict):
         raise SetupError(f"{path}: {'.'.join(under) or 'the document'} must be a mapping of settings")
     sections = {setting.path[: len(under) + 1] for setting in settings.values()}
-    for name, value in node.items():
+    for name, value in cast("dict[Any, Any]", node).items():
         here = (*under, str(name))
         key = ".".join(here)
         if key == "home":
@@ -272,20 +285,20 @@ def _decode(value: Any, setting: Setting, where: str) -> Any:
         return Path(str(value))
     try:
         decoded = msgspec.convert(value, setting.type, strict=False)
-        if isinstance(decoded, float) and not isfinite(decoded):
-            raise msgspec.ValidationError("Expected a finite number")
-        return decoded
     except msgspec.ValidationError as error:
         shown = "" if setting.key in HIDDEN else f" = {value!r}"
         raise SetupError(f"{where}{shown} cannot be used: {str(error)[0].lower()}{str(error)[1:]}") from error
+    if isinstance(decoded, float) and not isfinite(decoded):
+        raise SetupError(f"{where} = {value!r} cannot be used: expected a finite number")
+    return decoded
 
 
 def _build(section: type[Struct], values: Mapping[str, Any], under: str = "") -> Any:
     made: dict[str, Any] = {}
     for field in msgspec.structs.fields(section):
         key = f"{under}{field.name}"
-        if isinstance(field.type, type) and issubclass(field.type, Struct):
-            made[field.name] = _build(field.type, values, f"{key}.")
+        if (inner := _section(field.type)) is not None:
+            made[field.name] = _build(inner, values, f"{key}.")
         elif key in values:
             made[field.name] = values[key]
     return section(**made)
@@ -298,7 +311,9 @@ def _checked(settings: Settings) -> Settings:
     try:
         scheme = urlsplit(settings.database_url).scheme
     except ValueError as error:
-        raise SetupError("the database URL cannot be read; it looks like postgresql://user:password@host/name") from error
+        raise SetupError(
+            "the database URL cannot be read; it looks like postgresql://user:password@host/name"
+        ) from error
     if scheme not in DRIVERS.values():
         known = "sqlite:////path/file.db or postgresql://user:password@host/name"
         raise SetupError(f"the database URL begins with {scheme or 'no scheme'!r}; yescale speaks {known}")
@@ -308,6 +323,10 @@ def _checked(settings: Settings) -> Settings:
 def _closest(name: str, known: Mapping[str, Any]) -> str:
     close = get_close_matches(name, known, n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else "; see the settings in the documentation"
+
+
+def _section(kind: Any) -> type[Struct] | None:
+    return kind if inspect.isclass(kind) and issubclass(kind, Struct) else None
 
 
 def _value_at(settings: Settings, path: tuple[str, ...]) -> Any:

@@ -1,7 +1,8 @@
 """A child process that stands in for a worker, control or the sandbox: HTTP on an inherited socket, a file per life.
 
-`fake_child.py ROLE RECORD LIFELINE [LISTEN_FD | SOCKET_PATH]`. `/healthz` answers 200, `/pid` the process id, `/slow` after a second.
-SIGTERM: stops accepting, finishes what is in flight, leaves a line in RECORD. `refuse` in RECORD's folder: exits with 2.
+`fake_child.py ROLE RECORD LIFELINE [LISTEN_FD | SOCKET_PATH]`. It answers every path with its process id, `/slow` after a
+second. SIGTERM: it stops accepting, finishes what is in flight and leaves a line in RECORD. A file `refuse-ROLE` beside
+RECORD makes it exit with 2, `stubborn-ROLE` makes it deaf to SIGTERM.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import socket
 import sys
 from pathlib import Path
 
-from yescale import lifeline
+from yescale.serve import lifeline
 
 
 async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -31,27 +32,26 @@ async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 async def live(role: str, record: Path, listen: str | None) -> None:
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
-    busy: set[asyncio.Task[object]] = set()
+    busy: list[asyncio.Event] = []
 
     async def counted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        busy.add(task := asyncio.current_task())
+        busy.append(ended := asyncio.Event())
         try:
             await converse(reader, writer)
         finally:
-            busy.discard(task)
+            ended.set()
 
     server = None
     if role == "worker" and listen is not None:
         server = await asyncio.start_server(counted, sock=socket.socket(fileno=int(listen)))
     elif listen is not None:
-        Path(listen).unlink(missing_ok=True)
         server = await asyncio.start_unix_server(counted, listen)
     note(record, f"{role} {os.getpid()} begins")
     await told.wait()
     if server is not None:
         server.close()
-    while busy:
-        await asyncio.wait(busy)
+    for ended in busy:
+        await ended.wait()
     note(record, f"{role} {os.getpid()} ends")
 
 
@@ -71,6 +71,8 @@ def main() -> int:
         note(Path(record), f"{role} {os.getpid()} begins")
         while True:
             signal.pause()
+    if role == "control":
+        Path(listen[0]).unlink(missing_ok=True)
     asyncio.run(live(role, Path(record), listen[0] if listen else None))
     return 0
 

@@ -1,13 +1,13 @@
-"""`yescale serve` with stand-ins for its children: `fake_server.py HOME RECORD [--drain S] [--port P] [--workers N]`."""
+"""`yescale serve` with stand-ins for its children: `fake_server.py HOME RECORD [--drain S] [--port P]`."""
 
 import argparse
 import os
 import sys
 from pathlib import Path
 
-from yescale.processes import Program
-from yescale.programs import Inherited
-from yescale.serve import supervise
+from yescale.serve.processes import Program
+from yescale.serve.programs import Inherited
+from yescale.serve.supervisor import supervise
 from yescale.settings import Settings, SetupError, load
 
 CHILD = Path(__file__).with_name("fake_child.py")

@@ -91,7 +91,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
             running.children()
             running.process.kill()
         running.process.wait()
-        running.process.stdout.close()
+        if running.process.stdout is not None:
+            running.process.stdout.close()
         for child in running.family.values():
             if child.is_running():
                 child.kill()
@@ -101,7 +102,11 @@ def test_a_child_that_is_killed_is_started_again(start: Callable[..., Running]) 
     running = start().wait_ready()
     for name, child in running.children().items():
         child.kill()
-        until(lambda name=name, pid=child.pid: running.children().get(name, psutil.Process()).pid not in {pid, os.getpid()})
+        until(
+            lambda name=name, pid=child.pid: (
+                running.children().get(name, psutil.Process()).pid not in {pid, os.getpid()}
+            )
+        )
     assert running.get("/pid")
     died = [event for event in running.events() if event["event"] == "died"]
     assert [event["code"] for event in died] == [-signal.SIGKILL] * 4
@@ -128,7 +133,9 @@ def test_a_call_in_flight_is_answered_before_the_worker_leaves(start: Callable[.
     assert running.process.wait(PATIENCE_S) == 0
 
 
-def test_a_worker_that_does_not_leave_is_killed_at_the_drain_timeout(start: Callable[..., Running], tmp_path: Path) -> None:
+def test_a_worker_that_does_not_leave_is_killed_at_the_drain_timeout(
+    start: Callable[..., Running], tmp_path: Path
+) -> None:
     running = start("--drain", "1").wait_ready()
     (tmp_path / "stubborn-worker").touch()
     victim = next(child for name, child in running.children().items() if name.startswith("worker"))
@@ -152,7 +159,9 @@ def test_a_second_interrupt_hurries(start: Callable[..., Running]) -> None:
     assert running.nothing_left()
 
 
-def test_kill_9_of_the_supervisor_leaves_nothing_and_the_next_start_has_the_same_port(start: Callable[..., Running]) -> None:
+def test_kill_9_of_the_supervisor_leaves_nothing_and_the_next_start_has_the_same_port(
+    start: Callable[..., Running],
+) -> None:
     running = start().wait_ready()
     running.process.kill()
     running.process.wait()
@@ -197,7 +206,9 @@ def test_a_replacement_that_does_not_start_leaves_the_old_worker(start: Callable
     assert running.get("/pid")
 
 
-def test_a_child_that_refuses_its_settings_at_the_start_ends_the_server_with_2(start: Callable[..., Running], tmp_path: Path) -> None:
+def test_a_child_that_refuses_its_settings_at_the_start_ends_the_server_with_2(
+    start: Callable[..., Running], tmp_path: Path
+) -> None:
     (tmp_path / "refuse-control").touch()
     running = start()
     assert running.process.wait(PATIENCE_S) == 2

@@ -1,4 +1,4 @@
-"""Child processes: started by exec, reaped at once, started again with a jittered pause, replaced and stopped in order."""
+"""Child processes: started by exec, reaped at once, started again after a jittered pause, replaced and stopped."""
 
 import asyncio
 import os
@@ -69,7 +69,7 @@ class Life:
         return code is not None
 
     async def stop(self, hurry: asyncio.Event) -> None:
-        """SIGTERM, then SIGKILL after the program's `stop_s`, or soon once `hurry` is set. Told once, however often called."""
+        """SIGTERM (once, however often this is called), then SIGKILL after `stop_s`, or soon once `hurry` is set."""
         if not self.told:
             self.told = True
             self._process.terminate()

@@ -1,9 +1,8 @@
 """The supervisor: owns the sockets and the lock, keeps workers, control and sandbox alive, and stops them in order.
 
 It serves no request and knows no database. SIGTERM and SIGINT drain and leave, a second one hurries; SIGHUP reads the
-settings again and replaces control, then the workers. A worker's successor inherits the same socket and both accept from
-it for a moment: the kernel gives each connection to one of them, and none is lost, since whoever leaves only closes its
-own copy of a socket that the supervisor holds open.
+settings again and replaces control, then the workers. A worker's successor inherits the same socket; both accept from it
+for a moment, each connection goes to one of them, and none is lost: who leaves closes only its own copy of the socket.
 """
 
 import asyncio
@@ -12,19 +11,20 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from random import Random
 from typing import Any, Final
 
 import msgspec
 
-from yescale import preflight
-from yescale.banner import announce
-from yescale.health import accepts, answers
-from yescale.home import Lock, prepare
-from yescale.listeners import free_address, listen
-from yescale.processes import Family, Keeper, Life, Pace, Program
-from yescale.programs import SANDBOX_HOST, Inherited, programs
+from yescale.serve import preflight
+from yescale.serve.banner import announce
+from yescale.serve.health import accepts, answers
+from yescale.serve.home import Lock, prepare
+from yescale.serve.listeners import free_address, listen
+from yescale.serve.processes import Family, Keeper, Life, Pace, Program
+from yescale.serve.programs import SANDBOX_HOST, Inherited, programs
 from yescale.settings import Settings, SetupError, load
 
 ORPHANS_S: Final = 15.0  # how long the workers of a killed supervisor may hold on to the port
@@ -83,7 +83,7 @@ class Supervisor:
         self._settings = settings
         self._reload = reload
         self._plan = plan
-        self._rng = Random()
+        self._rng = Random()  # noqa: S311 jitter, no secret
         self._stop = asyncio.Event()
         self._again = asyncio.Event()
 
@@ -125,7 +125,7 @@ class Supervisor:
             if loop.time() >= late_at:
                 report("not ready yet", home=str(self._settings.home), after_s=self._settings.server.start_s)
                 late_at += self._settings.server.start_s
-            await asyncio.sleep(LOOK_S)
+            await self._told_within(LOOK_S)
         return 0
 
     async def _serves(self) -> bool:
@@ -153,7 +153,7 @@ class Supervisor:
                 program = fresh[keeper.program.name]
                 if program.role == "control":
                     await keeper.restart(program)
-                    await self._until(lambda: accepts(self._settings.internal_socket))
+                    await self._until_control_is_back()
                 elif program.role == "worker":
                     await keeper.replace(program, _proven)
             report("replaced all")
@@ -163,12 +163,17 @@ class Supervisor:
         kept = {name: getattr(now, name) for name in FIXED}
         return msgspec.structs.replace(fresh, **kept)
 
-    async def _until(self, holds: Callable[[], bool]) -> None:
-        """Wait until something holds, at most as long as a process may take to start."""
+    async def _until_control_is_back(self) -> None:
+        """At most as long as a process may take to start: workers do without control for longer than that."""
         loop = asyncio.get_running_loop()
         late_at = loop.time() + self._settings.server.start_s
-        while not holds() and loop.time() < late_at:
-            await asyncio.sleep(LOOK_S)
+        while not accepts(self._settings.internal_socket) and loop.time() < late_at:
+            await self._told_within(LOOK_S)
+
+    async def _told_within(self, seconds: float) -> None:
+        """Wait, but not longer than until we are told to stop."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
 
 
 async def _proven(life: Life) -> bool:

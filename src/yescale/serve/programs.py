@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from yescale.processes import Program
+from yescale.serve.processes import Program
 from yescale.settings import Settings, to_environment, without_settings
 
 SANDBOX_HOST: Final = "127.0.0.1"

@@ -4,12 +4,12 @@ database driver in it and the supervisor no web framework.
 
 import runpy
 import sys
-from collections.abc import Callable, Mapping
-from importlib import import_module
+from collections.abc import Mapping
+from pkgutil import resolve_name
 from typing import Any, Final
 
-from yescale import lifeline
-from yescale.programs import LAST_WORDS_S, SANDBOX_STOP_S
+from yescale.serve import lifeline
+from yescale.serve.programs import LAST_WORDS_S, SANDBOX_STOP_S
 from yescale.settings import Settings, from_environment
 
 WORKER: Final = "yescale.gateway.worker:run"
@@ -17,24 +17,18 @@ CONTROL: Final = "yescale.control.app:run"
 SANDBOX: Final = "yescale_sandbox"
 
 
-def function(target: str) -> Callable[..., Any]:
-    """The function that `module:name` names, imported now."""
-    module, _, name = target.partition(":")
-    return getattr(import_module(module), name)
-
-
 def worker(options: Mapping[str, Any], environ: Mapping[str, str]) -> int:
     """One gateway worker on an inherited listening socket."""
     settings = _settings(options, environ)
     _hold(options, settings.server.drain_timeout_s + LAST_WORDS_S)
-    return function(WORKER)(settings, slot=options["slot"], listen_fd=options["listen_fd"]) or 0
+    return resolve_name(WORKER)(settings, slot=options["slot"], listen_fd=options["listen_fd"]) or 0
 
 
 def control(options: Mapping[str, Any], environ: Mapping[str, str]) -> int:
     """The control process."""
     settings = _settings(options, environ)
     _hold(options, settings.server.control_stop_s)
-    return function(CONTROL)(settings) or 0
+    return resolve_name(CONTROL)(settings) or 0
 
 
 def sandbox(options: Mapping[str, Any], environ: Mapping[str, str]) -> int:  # noqa: ARG001  the signature of a command

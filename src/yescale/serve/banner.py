@@ -2,7 +2,7 @@
 
 import sys
 
-from yescale.health import base_url
+from yescale.serve.health import base_url
 from yescale.settings import Settings
 
 

@@ -26,11 +26,15 @@ def prepare(settings: Settings) -> None:
         probe.touch(mode=0o600)
         probe.unlink()
     except OSError as error:
-        raise SetupError(f"cannot use the home {settings.home}: {_reason(error)}; choose another with --home") from error
+        raise SetupError(
+            f"cannot use the home {settings.home}: {_reason(error)}; choose another with --home"
+        ) from error
     longest = max(len(os.fsencode(path)) for path in (settings.public_socket, settings.internal_socket))
     if longest > SOCKET_PATH_BYTES:
         spare = longest - SOCKET_PATH_BYTES
-        raise SetupError(f"the path of the home {settings.home} is {spare} bytes too long for the sockets in it; choose a shorter one")
+        raise SetupError(
+            f"the path of the home {settings.home} is {spare} bytes too long for its sockets; choose a shorter one"
+        )
 
 
 class Lock:
@@ -74,7 +78,9 @@ class Lock:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.release()
 
 

@@ -1,4 +1,4 @@
-"""Whether a server answers: the questions of the supervisor, the command line and the doctor to a running installation."""
+"""Whether a running installation answers: what the supervisor, the command line and the doctor ask it."""
 
 import asyncio
 import socket
