@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import enum
+import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
-from yescale.wire.timers import LOG
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from yescale.wire.limits import Deadlines
-    from yescale.wire.timers import Timer
+
+_LOGGER: Final = logging.getLogger("yescale.wire")
 
 
 class Failure(enum.Enum):
@@ -34,7 +32,7 @@ class Failure(enum.Enum):
 class Sink(Protocol):
     """Who hears of an attempt. It must not raise; one that does is cut off and hears CUT."""
 
-    def received(self, attempt: Attempt, data: bytes, done: bool) -> None:  # noqa: FBT001 - two events in one call is the point
+    def received(self, attempt: Attempt, data: bytes, done: bool) -> None:
         """Bytes of the body, once per read; with the first call `status` and `headers` are set.
 
         `data` is empty for a head alone or an end alone. `done` comes true once, at the clean end.
@@ -49,8 +47,8 @@ class Sink(Protocol):
 class Carrier(Protocol):
     """What an attempt rides on: a connection, or the opening of one."""
 
-    def pause(self) -> None: ...
-    def resume(self) -> None: ...
+    def pause(self, attempt: Attempt) -> None: ...
+    def resume(self, attempt: Attempt) -> None: ...
     def drop(self) -> None: ...
 
 
@@ -114,13 +112,13 @@ class Attempt:
         if not self.paused and not self.over:
             self.paused = True
             if self.carrier is not None:
-                self.carrier.pause()
+                self.carrier.pause(self)
 
     def resume(self) -> None:
         if self.paused and not self.over:
             self.paused = False
             if self.carrier is not None:
-                self.carrier.resume()
+                self.carrier.resume(self)
 
     def cancel(self) -> None:
         """Close the connection at once; the sink hears nothing more."""
@@ -140,7 +138,7 @@ class Attempt:
         try:
             self.sink.failed(self, failure)
         except Exception:
-            LOG.exception("a sink raised in failed")
+            _LOGGER.exception("a sink raised in failed")
 
     def deliver(self, data: bytes, *, done: bool) -> bool:
         """Wire's own: hand over what one read brought. False if the connection must be cut."""
@@ -148,7 +146,7 @@ class Attempt:
         try:
             self.sink.received(self, data, done)
         except Exception:
-            LOG.exception("a sink raised in received: its connection is cut")
+            _LOGGER.exception("a sink raised in received: its connection is cut")
             self.fail(Failure.CUT)
             return False
         return True

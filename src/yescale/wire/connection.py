@@ -1,44 +1,30 @@
-"""One connection of a client: requests are cut out of its bytes, checked, and answered one after the other.
-
-The parser sees a head, then a body, each up to its exact end, so that limits count raw bytes, callers run outside its
-callbacks, and bytes of the next request wait unparsed.
-"""
+"""One connection of a client: requests are read, handed over, and answered one after the other."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Final, cast
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-
 from yescale.wire.exchange import Exchange
-from yescale.wire.heads import (
-    CONTINUE,
-    METHODS,
-    SINGLE,
-    STATUS_LINES,
-    VERSIONS,
-    content_length,
-    origin_form,
-    plausible_host,
-)
-from yescale.wire.timers import LOG, Deadline
+from yescale.wire.heads import CONTINUE, STATUS_LINES
+from yescale.wire.reader import Reader
+from yescale.wire.timers import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from yescale.wire.server import Server
 
+_LOGGER: Final = logging.getLogger("yescale.wire")
+
 # Phases. A connection reads while it answers (that is how it learns that the client left), but parses nothing then.
 IDLE: Final = 0
 HEAD: Final = 1
-LENGTH: Final = 2  # in a body of known length
-CHUNKED: Final = 3
-BUSY: Final = 4  # the request is whole, its answer is not
-LINGER: Final = 5  # answered and closing; what still comes is dropped
-CLOSED: Final = 6
-
-_BLANK: Final = b"\r\n\r\n"
+BODY: Final = 2
+BUSY: Final = 3  # the request is whole, its answer is not
+LINGER: Final = 4  # answered and closing; what still comes is dropped
+CLOSED: Final = 5
 
 
 class Connection(asyncio.Protocol):
@@ -46,40 +32,27 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_advancing",
-        "_body",
-        "_body_size",
         "_body_until",
         "_choked",
-        "_complete",
         "_deadline",
-        "_discarding",
         "_exchange",
-        "_fault",
-        "_fed",
         "_handler",
-        "_head_done",
-        "_headers",
-        "_keep_alive",
         "_limits",
-        "_max_body",
-        "_parser",
+        "_now",
         "_peer",
         "_phase",
+        "_reader",
         "_refused",
-        "_remaining",
         "_server",
         "_stalled",
         "_started",
         "_stash",
         "_swallowed",
-        "_tail",
-        "_target",
         "_transport",
-        "_upgraded",
-        "_waits",
         "dates",
     )
 
+    _reader: Reader
     _transport: asyncio.Transport
     _peer: str
 
@@ -89,33 +62,15 @@ class Connection(asyncio.Protocol):
         self._limits = server.limits
         self.dates = server.dates
         self._deadline = Deadline(server.timers, self._expired)
-        self._parser: HttpRequestParser | None = None
+        self._now = server.timers.now
         self._phase = IDLE
         self._exchange: Exchange | None = None
-        self._advancing = False
-        self._choked = False
+        self._advancing = False  # inside _advance, which goes on by itself
+        self._choked = False  # the client does not take its answer fast enough
         self._refused = False
-        self._stalled = 0
+        self._stalled = 0  # unsent bytes when last looked at
         self._stash = b""
         self._swallowed = 0
-        self._tail = b""
-        self._reset()
-
-    def _reset(self) -> None:
-        """Forget the last request."""
-        self._target = b""
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._head_done = False
-        self._complete = False
-        self._discarding = False
-        self._upgraded = False
-        self._waits = False
-        self._keep_alive = False
-        self._fault: tuple[int, str] | None = None
-        self._fed = 0
-        self._remaining = 0
-        self._body: bytes | bytearray = b""
-        self._body_size = 0
 
     # --- what the event loop calls
 
@@ -123,6 +78,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport = cast("asyncio.Transport", transport)
         limits = self._limits
         transport.set_write_buffer_limits(limits.high_water, limits.low_water)
+        self._reader = Reader(limits)
         name = transport.get_extra_info("peername")
         self._peer = name[0] if isinstance(name, tuple) else ""
         if not self._server.admit(self):
@@ -130,8 +86,7 @@ class Connection(asyncio.Protocol):
         elif self._server.draining:
             self.abort()
         else:
-            self._parser = HttpRequestParser(self)
-            self._deadline.set(self._server.timers.now() + limits.idle_s)
+            self._deadline.set(self._now() + limits.idle_s)
 
     def data_received(self, data: bytes) -> None:
         phase = self._phase
@@ -159,7 +114,7 @@ class Connection(asyncio.Protocol):
         self._server.forget(self)
         if self._refused:
             self._server.refused -= 1
-        self._parser = None
+        self._reader.close()
         self._stash = b""
         self._lose_client()
 
@@ -167,7 +122,7 @@ class Connection(asyncio.Protocol):
         self._choked = True
         self._stalled = self._transport.get_write_buffer_size()
         if self._phase == BUSY:
-            self._deadline.set(self._server.timers.now() + self._limits.write_stall_s)
+            self._deadline.set(self._now() + self._limits.write_stall_s)
         exchange = self._exchange
         if exchange is not None and not exchange.done:
             exchange.paused = True
@@ -186,59 +141,19 @@ class Connection(asyncio.Protocol):
         elif self._phase == IDLE:
             self._take_stash()
 
-    # --- what the parser calls: facts are noted, nothing is decided, nothing raises
-
-    def on_url(self, url: bytes) -> None:
-        if self._head_done:
-            return
-        self._target += url
-        if len(self._target) > self._limits.max_target:
-            self._fault = (414, "the request target is too long")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._head_done:  # a trailer, or the stand-in head of a request whose upgrade we ignore
-            return
-        if len(self._headers) < self._limits.max_headers:
-            self._headers.append((name.lower(), value))
-        else:
-            self._fault = (431, "the request has too many headers")
-
-    def on_headers_complete(self) -> None:
-        if not self._head_done:
-            self._head_done = True
-            assert self._parser is not None
-            self._keep_alive = self._parser.should_keep_alive()
-
-    def on_body(self, data: bytes) -> None:
-        self._body_size += len(data)
-        if self._discarding:
-            return
-        body = self._body
-        if not body:
-            self._body = data
-        elif self._body_size <= self._max_body:
-            if isinstance(body, bytes):
-                body = self._body = bytearray(body)
-            body += data
-
-    def on_message_complete(self) -> None:
-        self._complete = True
-
-    # --- requests out of bytes
+    # --- requests
 
     def _advance(self, data: bytes) -> None:
-        """Parse as far as one request at a time allows."""
+        """Read as far as one request at a time allows; the rest waits or is dropped, as the phase says."""
         self._advancing = True
         position = 0
         size = len(data)
         while position < size:
             phase = self._phase
-            if phase <= HEAD and not (self._choked and phase == IDLE):
+            if phase == BODY:
+                position = self._read_body(data, position)
+            elif phase == HEAD or (phase == IDLE and not self._choked):
                 position = self._read_head(data, position)
-            elif phase == LENGTH:
-                position = self._read_length(data, position)
-            elif phase == CHUNKED:
-                position = self._read_chunks(data, position)
             else:
                 break
         self._advancing = False
@@ -249,175 +164,60 @@ class Connection(asyncio.Protocol):
     def _read_head(self, data: bytes, position: int) -> int:
         if self._phase == IDLE:
             self._phase = HEAD
-            self._started = self._server.timers.now()
-        end = self._after_blank_line(data, position)
-        stop = len(data) if end < 0 else end
-        most = position + self._limits.max_head_bytes - self._fed
-        if self._feed(data, position, min(stop, most)):
-            if stop > most:
-                self._reject(431, "the head of the request is too large")
-            elif self._head_done:
-                self._fed = 0
-                self._open()
-        return stop
+            self._started = self._now()
+        reader = self._reader
+        position = reader.read_head(data, position)
+        if reader.fault is not None:
+            self._reject(*reader.fault)
+        elif reader.head_done:
+            self._open()
+        return position
 
-    def _read_length(self, data: bytes, position: int) -> int:
-        stop = min(len(data), position + self._remaining)
-        if self._feed(data, position, stop):
-            self._remaining -= stop - position
-            if self._complete:
-                self._receive()
-        return stop
-
-    def _read_chunks(self, data: bytes, position: int) -> int:
-        end = self._after_blank_line(data, position)
-        stop = len(data) if end < 0 else end
-        size = self._body_size
-        if self._feed(data, position, stop):
-            if self._body_size > size:
-                self._fed = 0  # the parser buffers trailers: bytes that bring no body are bounded as a head is
-            size = self._body_size
-            if self._fed > self._limits.max_head_bytes:
-                self._reject(431, "the trailers or chunk extensions are too large")
-            elif size > self._max_body and not (self._discarding and self._exchange is not None):
-                self._reject(413, "the body is too large")
-            elif self._complete:
-                self._receive()
-        return stop
-
-    def _after_blank_line(self, data: bytes, position: int) -> int:
-        """Where a blank line ends, or -1. A head ends with the first one; a chunked body ends with one of them."""
-        tail = self._tail
-        if tail:
-            split = (tail + data[position : position + 3]).find(_BLANK)
-            if split >= 0:
-                self._tail = b""
-                return position + split + 4 - len(tail)
-        found = data.find(_BLANK, position)
-        if found >= 0:
-            self._tail = b""
-            return found + 4
-        self._tail = (tail + data[max(position, len(data) - 3) :])[-3:]
-        return -1
-
-    def _feed(self, data: bytes, start: int, stop: int) -> bool:
-        """Parse a piece; False if the request had to be refused."""
-        assert self._parser is not None
-        self._fed += stop - start
-        try:
-            self._parser.feed_data(data if stop - start == len(data) else data[start:stop])
-        except HttpParserUpgrade:
-            self._upgraded = True
-        except HttpParserError as error:
-            self._reject(*(self._fault or (400, f"malformed request: {error}")))
-            return False
-        if self._fault is not None:
-            self._reject(*self._fault)
-            return False
-        return True
+    def _read_body(self, data: bytes, position: int) -> int:
+        reader = self._reader
+        position = reader.read_body(data, position)
+        if reader.fault is not None:
+            self._reject(*reader.fault)
+        elif reader.complete:
+            self._receive()
+        return position
 
     def _open(self) -> None:
         """The head is complete: check it, hand it to the handler, and see what it wants of the body."""
-        assert self._parser is not None
+        reader = self._reader
         exchange = Exchange(self, self._transport)
-        exchange.method = self._parser.get_method()
-        exchange.headers = self._headers
-        exchange.peer = self._peer
-        exchange.started = self._started
-        fault = self._check_line(exchange) or self._check_headers(exchange)
+        fault = reader.open(exchange)
         if fault is not None:
             self._reject(*fault)
             return
-        if self._upgraded:
-            self._ignore_upgrade()
+        exchange.peer = self._peer
+        exchange.started = self._started
+        self._body_until = self._started + self._limits.body_s
+        self._phase = BODY if reader.remaining or reader.chunked else BUSY
         self._exchange = exchange
         self._server.busy += 1
         try:
-            self._max_body = self._handler.opened(exchange)
+            most = self._handler.opened(exchange)
         except Exception:
-            LOG.exception("the handler raised in opened: its connection is cut")
+            _LOGGER.exception("the handler raised in opened: its connection is cut")
             self.abort()
             return
-        if exchange.begun or exchange.gone:
-            self._max_body = self._body_size + self._limits.discard
-        elif self._remaining > self._max_body:
+        if exchange.begun or exchange.done or exchange.gone:
+            return
+        reader.max_body = most
+        if reader.remaining > most:
             self._reject(413, "the body is too large")
         elif self._phase == BUSY:
             self._receive()
-        elif self._waits:
-            self._waits = False
+        elif reader.waits:
+            reader.waits = False
             self._transport.write(CONTINUE)
-        self._body_until = self._started + self._limits.body_s
-
-    def _check_line(self, exchange: Exchange) -> tuple[int, str] | None:
-        assert self._parser is not None
-        version = VERSIONS.get(self._parser.get_http_version())
-        if version is None:
-            return 505, "only HTTP/1.0 and HTTP/1.1 are spoken here"
-        exchange.version = version
-        if exchange.method not in METHODS:
-            return (405, "no proxy for CONNECT") if exchange.method == b"CONNECT" else (501, "unknown method")
-        target = origin_form(exchange.method, self._target)
-        if target is None:
-            return 400, "the request target must be a path, or an http URL without user name and fragment"
-        exchange.target = target
-        exchange.path, _, exchange.query = target.partition(b"?")
-        return None
-
-    def _check_headers(self, exchange: Exchange) -> tuple[int, str] | None:
-        found: dict[bytes, bytes] = {}
-        for name, value in self._headers:
-            if name in SINGLE:
-                if name in found:
-                    return 400, f"the header {name.decode()} came twice"
-                found[name] = value
-        host = found.get(b"host")
-        if host is None:
-            if exchange.version == (1, 1):
-                return 400, "the Host header is missing"
-        elif not plausible_host(host):
-            return 400, "the Host header holds no host"
-        if self._upgraded and (exchange.header(b"upgrade") or b"").lower() == b"websocket":
-            return 426, "no WebSocket is spoken on this path"
-        return self._check_framing(found, exchange.version)
-
-    def _check_framing(self, found: dict[bytes, bytes], version: tuple[int, int]) -> tuple[int, str] | None:
-        length = found.get(b"content-length")
-        encoding = found.get(b"transfer-encoding")
-        if encoding is not None:
-            if version == (1, 0) or length is not None:
-                return 400, "Transfer-Encoding needs HTTP/1.1 and no Content-Length"
-            if encoding.strip(b" \t").lower() != b"chunked":
-                return 501, "the only Transfer-Encoding understood is chunked"
-            self._phase = CHUNKED
-        else:
-            size = 0 if length is None else content_length(length)
-            if size is None:
-                return 400, "Content-Length is no number"
-            self._remaining = size
-            self._phase = LENGTH if size else BUSY
-        expect = found.get(b"expect")
-        if expect is not None and version == (1, 1):
-            if expect.strip(b" \t").lower() != b"100-continue":
-                return 417, "the only expectation understood is 100-continue"
-            self._waits = self._phase != BUSY
-        return None
-
-    def _ignore_upgrade(self) -> None:
-        """Go on with a parser that never saw the Upgrade header, after which the old one reads no body.
-
-        Clients that offer HTTP/2 this way on every request (that of Java does) go on in HTTP/1.1 when ignored.
-        """
-        framing = b"transfer-encoding: chunked" if self._phase == CHUNKED else b"content-length: %d" % self._remaining
-        self._complete = False
-        self._parser = HttpRequestParser(self)
-        self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing)
 
     def _receive(self) -> None:
         """The request is whole."""
         self._phase = BUSY
         if self._choked:
-            self._deadline.set(self._server.timers.now() + self._limits.write_stall_s)
+            self._deadline.set(self._now() + self._limits.write_stall_s)
         else:
             self._deadline.clear()
         exchange = self._exchange
@@ -426,30 +226,25 @@ class Connection(asyncio.Protocol):
             return
         if exchange.begun:
             return
-        body = self._body
-        exchange.body = body if isinstance(body, bytes) else bytes(body)
-        self._body = b""
+        exchange.body = self._reader.take_body()
         try:
             self._handler.received(exchange)
         except Exception:
-            LOG.exception("the handler raised in received: its connection is cut")
+            _LOGGER.exception("the handler raised in received: its connection is cut")
             self.abort()
 
     # --- answers
 
     def start_answer(self) -> bool:
         """Whether the connection can serve another request after the answer that begins now."""
-        keep = self._keep_alive and not self._server.draining
+        reader = self._reader
+        keep = reader.keep_alive and not self._server.draining
         if self._phase == BUSY:
             return keep
-        self._discarding = True
-        self._body = b""
-        self._max_body = self._body_size + self._limits.discard
-        return keep and not self._waits and self._remaining <= self._limits.discard
+        reader.discard()
+        return keep and not reader.waits and reader.remaining <= self._limits.discard
 
     def end_answer(self, *, keep: bool) -> None:
-        if self._exchange is None:
-            return
         self._exchange = None
         self._server.busy -= 1
         if not keep:
@@ -459,38 +254,36 @@ class Connection(asyncio.Protocol):
                 self._linger()
         elif self._phase == BUSY:
             self._ready()
-        elif self._body_size > self._max_body:
-            self._linger()
+        else:
+            self._reader.bound_discard()
 
     def _ready(self) -> None:
         """Wait for the next request, or go on with the one that waits."""
         self._phase = IDLE
-        self._reset()
+        self._reader.reset()
         if self._server.draining:
             self._close()
             return
-        self._deadline.set(self._server.timers.now() + self._limits.idle_s)
+        self._deadline.set(self._now() + self._limits.idle_s)
         if self._stash and not self._advancing and not self._choked:
             self._take_stash()
 
     def _reject(self, status: int, reason: str) -> None:
         """Answer a request that cannot be served, and close."""
         exchange = self._exchange
-        if self._discarding:
-            if exchange is None:
-                self._linger()
-            else:
-                self.abort()
+        if exchange is not None and exchange.begun:
+            self.abort()
             return
-        self._write_rejection(status, reason, exchange)
-        self._lose_client()
+        if exchange is not None or self._phase == HEAD:  # else the rest of a body whose answer is out
+            self._write_rejection(status, reason, exchange)
+            self._lose_client()
         self._linger()
 
     def _write_rejection(self, status: int, reason: str, exchange: Exchange | None) -> None:
         try:
             head, body = self._handler.reject(status, reason, exchange)
         except Exception:
-            LOG.exception("the handler raised in reject: its connection is closed without an answer")
+            _LOGGER.exception("the handler raised in reject: its connection is closed without an answer")
             return
         length = b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
         shown = b"" if exchange is not None and exchange.method == b"HEAD" else body
@@ -523,7 +316,7 @@ class Connection(asyncio.Protocol):
         try:
             call()
         except Exception:
-            LOG.exception("a listener raised: its connection is cut")
+            _LOGGER.exception("a listener raised: its connection is cut")
             self.abort()
 
     # --- what waits
@@ -557,14 +350,14 @@ class Connection(asyncio.Protocol):
         self._phase = CLOSED
         self._stalled = self._transport.get_write_buffer_size()
         self._transport.close()
-        self._deadline.set(self._server.timers.now() + self._limits.write_stall_s)
+        self._deadline.set(self._now() + self._limits.write_stall_s)
 
     def _linger(self) -> None:
         """Close, but read on for a while: a reset, which unread bytes would cause, could swallow the answer."""
         self._phase = LINGER
         self._swallowed = len(self._stash)
         self._stash = b""
-        self._deadline.set(self._server.timers.now() + self._limits.linger_s)
+        self._deadline.set(self._now() + self._limits.linger_s)
         if self._transport.can_write_eof():
             self._transport.write_eof()
         self._transport.resume_reading()
@@ -578,16 +371,16 @@ class Connection(asyncio.Protocol):
         """Set the deadline of a request that is not whole."""
         if self._phase == HEAD:
             self._deadline.set(self._started + self._limits.head_s)
-        elif self._phase in (LENGTH, CHUNKED):
-            self._deadline.set(min(self._server.timers.now() + self._limits.body_idle_s, self._body_until))
+        elif self._phase == BODY:
+            self._deadline.set(min(self._now() + self._limits.body_idle_s, self._body_until))
 
     def _expired(self) -> None:
         phase = self._phase
         if phase == HEAD:
             self._reject(408, "the head of the request took too long")
-        elif phase in (LENGTH, CHUNKED):
+        elif phase == BODY:
             self._reject(408, "the body of the request took too long")
-        elif phase == LINGER or (phase == IDLE and not self._transport.get_write_buffer_size()):
+        elif phase in (IDLE, LINGER):
             self._close()
         else:
             self._check_progress()
@@ -597,6 +390,6 @@ class Connection(asyncio.Protocol):
         size = self._transport.get_write_buffer_size()
         if size < self._stalled:
             self._stalled = size
-            self._deadline.set(self._server.timers.now() + self._limits.write_stall_s)
+            self._deadline.set(self._now() + self._limits.write_stall_s)
         else:
             self.abort()

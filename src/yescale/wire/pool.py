@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 from typing import TYPE_CHECKING, Final
 
 from yescale.wire.attempt import Failure
-from yescale.wire.timers import LOG
 from yescale.wire.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -19,12 +19,7 @@ if TYPE_CHECKING:
     from yescale.wire.origin import Origin
     from yescale.wire.timers import Timers
 
-_BLAME: Final = (
-    (ssl.SSLError, Failure.TLS),
-    (socket.gaierror, Failure.UNRESOLVED),
-    (UnicodeError, Failure.UNRESOLVED),
-    (OSError, Failure.REFUSED),
-)
+_LOGGER: Final = logging.getLogger("yescale.wire")
 
 
 class Pool:
@@ -53,7 +48,7 @@ class Pool:
         idle = self._idle
         while idle:
             upstream, _ = idle.popitem()
-            if upstream.transport is not None and not upstream.transport.is_closing():
+            if not upstream.transport.is_closing():
                 upstream.start(attempt)
                 return
         self.retry(attempt)
@@ -119,10 +114,10 @@ class Opening:
         self._timer = timers.start(min(wait, left), lambda: self.give_up(late))
         self._task: asyncio.Task[None] = timers.loop.create_task(self._run())
 
-    def pause(self) -> None:
+    def pause(self, attempt: Attempt) -> None:
         """Nothing is read yet: the connection starts paused."""
 
-    def resume(self) -> None:
+    def resume(self, attempt: Attempt) -> None:
         """Nothing is read yet."""
 
     def drop(self) -> None:
@@ -147,9 +142,9 @@ class Opening:
         try:
             await self._pool.connect(upstream)
         except (OSError, UnicodeError) as error:
-            self._fail(next(failure for kind, failure in _BLAME if isinstance(error, kind)))
+            self._fail(_blame(error))
         except Exception:
-            LOG.exception("opening a connection failed in an unforeseen way")
+            _LOGGER.exception("opening a connection failed in an unforeseen way")
             self._fail(Failure.REFUSED)
         else:
             self._leave()
@@ -163,3 +158,11 @@ class Opening:
         self._leave()
         self._upstream.drop()
         self._attempt.fail(failure)
+
+
+def _blame(error: OSError | UnicodeError) -> Failure:
+    if isinstance(error, ssl.SSLError):
+        return Failure.TLS
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return Failure.UNRESOLVED
+    return Failure.REFUSED

@@ -1,4 +1,4 @@
-"""Deadlines on one wheel per event loop: starting and cancelling cost O(1), and the loop itself holds a single timer."""
+"""Deadlines on one wheel per event loop: starting and cancelling cost O(1), and the loop holds a single timer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-LOG: Final = logging.getLogger("yescale.wire")
+_LOGGER: Final = logging.getLogger("yescale.wire")
 NEVER: Final = float("inf")
 
 
@@ -72,11 +72,11 @@ class Timers:
         try:
             timer.call()
         except Exception:
-            LOG.exception("a timer's call raised: a defect in its owner; the other timers go on")
+            _LOGGER.exception("a timer's call raised: a defect in its owner; the other timers go on")
 
 
 class Deadline:
-    """One deadline that moves often: moving it later costs an assignment, because a timer that comes early is re-armed."""
+    """One deadline that moves often. Later costs an assignment: a timer that comes too early is re-armed."""
 
     __slots__ = ("_call", "_timer", "_timers", "_wake", "at")
 

@@ -52,22 +52,23 @@ class Upstream(asyncio.Protocol):
         "_surplus",
         "_told",
         "_used",
+        "connected",
         "lost",
         "transport",
     )
 
-    transport: asyncio.Transport | None
+    transport: asyncio.Transport  # once connected
+    _parser: HttpResponseParser
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self._attempt: Attempt | None = None
         self._deadline = Deadline(home.timers, self._expired)
-        self._parser: HttpResponseParser | None = None
         self._sending = False
         self._used = False
         self._out: list[bytes] = []
         self.lost = False
-        self.transport = None
+        self.connected = False
         self._reset()
 
     def _reset(self) -> None:
@@ -88,7 +89,6 @@ class Upstream(asyncio.Protocol):
     def start(self, attempt: Attempt) -> None:
         """Send the request of an attempt, head and body in one write."""
         transport = self.transport
-        assert transport is not None
         self._attempt = attempt
         attempt.carrier = self
         attempt.reused = self._used
@@ -104,24 +104,21 @@ class Upstream(asyncio.Protocol):
         wait = deadlines.send_s if self._sending else deadlines.first_byte_s
         self._deadline.set(min(self._home.timers.now() + wait, attempt.total_at))
         if attempt.paused:
-            self.pause()
+            self.pause(attempt)
 
     def rest(self, seconds: float) -> None:
         """Wait in the pool, so long at most."""
         self._deadline.set(self._home.timers.now() + seconds)
 
-    def pause(self) -> None:
-        assert self.transport is not None
+    def pause(self, attempt: Attempt) -> None:
         self.transport.pause_reading()
-        assert self._attempt is not None
         if self._head_done:
-            self._deadline.set(self._attempt.total_at)
+            self._deadline.set(attempt.total_at)
 
-    def resume(self) -> None:
-        assert self.transport is not None
+    def resume(self, attempt: Attempt) -> None:
         self.transport.resume_reading()
         if self._head_done:
-            self._await_more()
+            self._await_more(attempt)
 
     def shut(self) -> None:
         """Close at once and tell the attempt, if one is under way."""
@@ -132,13 +129,14 @@ class Upstream(asyncio.Protocol):
         self._attempt = None
         self._deadline.close()
         self._home.forget(self)
-        if self.transport is not None:
+        if self.connected:
             self.transport.abort()
 
     # --- what the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport = cast("asyncio.Transport", transport)
+        self.connected = True
         self._parser = HttpResponseParser(self)
         # resume_writing must come when the last byte is out; TLS would call pause_writing for an empty buffer at 0.
         transport.set_write_buffer_limits(0 if transport.get_extra_info("sslcontext") is None else 1, 0)
@@ -170,7 +168,7 @@ class Upstream(asyncio.Protocol):
         head_done = self._head_done
         self.lost = True
         self.drop()
-        self._parser = None
+        del self._parser
         if attempt is None:
             return
         if attempt.reused and not attempt.answered and attempt.replayable:
@@ -210,7 +208,6 @@ class Upstream(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         attempt = self._attempt
-        assert self._parser is not None
         if self._head_done or attempt is None:
             return
         status = self._parser.get_status_code()
@@ -231,7 +228,6 @@ class Upstream(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if self._head_done and not self._complete:
-            assert self._parser is not None
             self._complete = True
             self._keep_alive = self._parser.should_keep_alive()
 
@@ -239,7 +235,6 @@ class Upstream(asyncio.Protocol):
 
     def _parse(self, data: bytes) -> bool:
         """Feed the parser; False if this is no answer that we can trust."""
-        assert self._parser is not None
         most = self._home.limits.max_head_bytes
         try:
             if not self._head_done:
@@ -267,7 +262,7 @@ class Upstream(asyncio.Protocol):
             if not attempt.deliver(out[0] if len(out) == 1 else b"".join(out), done=False):
                 self.drop()
         if self._attempt is not None and not attempt.paused:
-            self._await_more()
+            self._await_more(attempt)
 
     def _finish(self, attempt: Attempt) -> None:
         """The answer is whole. The connection is out of the way before the sink hears it."""
@@ -277,7 +272,6 @@ class Upstream(asyncio.Protocol):
         attempt.carrier = None
         if self._keep_alive and not self._surplus and not self._sending:
             if attempt.paused:
-                assert self.transport is not None
                 self.transport.resume_reading()
             self._reset()
             self._home.keep(self)
@@ -296,9 +290,7 @@ class Upstream(asyncio.Protocol):
     def _await_head(self, attempt: Attempt) -> None:
         self._deadline.set(min(self._home.timers.now() + attempt.deadlines.first_byte_s, attempt.total_at))
 
-    def _await_more(self) -> None:
-        attempt = self._attempt
-        assert attempt is not None
+    def _await_more(self, attempt: Attempt) -> None:
         self._deadline.set(min(self._home.timers.now() + attempt.deadlines.idle_s, attempt.total_at))
 
     def _expired(self) -> None:
@@ -311,7 +303,7 @@ class Upstream(asyncio.Protocol):
             self._fail(Failure.IDLE_TIMEOUT)
         elif not self._sending:
             self._fail(Failure.FIRST_BYTE_TIMEOUT)
-        elif self.transport is not None and self.transport.get_write_buffer_size():
+        elif self.transport.get_write_buffer_size():
             self._fail(Failure.SEND_TIMEOUT)
         else:
             self._sending = False
