@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
-        heads = self._heads
+        was_in_head, heads = self._in_head, self._heads
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
@@ -80,7 +80,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self._refuse(426)
         # The parser shows no header before its end, so bytes of an unfinished head are counted here.
-        if self._in_head and heads == self._heads:
+        if was_in_head and heads == self._heads:
             self._count_head(len(data))
 
     def pause_writing(self) -> None:
