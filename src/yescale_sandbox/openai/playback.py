@@ -1,0 +1,131 @@
+"""The steps of a good answer: one write per event, with the pauses, cuts and oddities that scenarios ask for."""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from yescale_sandbox.exchange import (
+    JSON,
+    LAST_CHUNK,
+    SSE,
+    Cut,
+    Hang,
+    Headers,
+    Pause,
+    Send,
+    Step,
+    framed,
+    head,
+    joined,
+    whole,
+)
+from yescale_sandbox.openai.completion import Event
+from yescale_sandbox.openai.failure import FAILURES, spoiled
+from yescale_sandbox.scenario import Script
+
+STALL_AFTER = 2
+SLOW_PARTS = 4
+MS_PER_S = 1000
+
+
+class Played(Struct, frozen=True):
+    """Steps, and what their end is called."""
+
+    outcome: str
+    steps: Iterator[Step]
+
+
+def body_steps(body: bytes, script: Script, headers: Headers) -> Played:
+    """A whole JSON body; in it, the usage counts as reported with the last byte."""
+    if any(name in script for name in ("badjson", "cut", "stall")):
+        outcome, steps = spoiled(body, script, headers)
+        return Played(outcome, steps)
+    start, sends = whole(200, JSON, body, headers)
+    if "slow" in script:
+        size = len(body) // SLOW_PARTS + 1
+        sends = (Send(body[place : place + size]) for place in range(0, len(body), size))
+    return Played("served", _slowed(joined(start, _reporting_last(sends)), script))
+
+
+def stream_steps(events: Iterator[Event], script: Script, headers: Headers) -> Played:
+    """A stream of server-sent events."""
+    lines = (("content-type", SSE), ("cache-control", "no-cache"), ("transfer-encoding", "chunked"), *headers)
+    broken = next((name for name in ("cut", "stall", "error", "badjson") if name in script), None)
+    outcome = {"cut": "cut", "stall": "cut", "error": "failed", "badjson": "failed"}.get(broken or "", "served")
+    sends = _opened(head(200, lines), _sent(events, script))
+    return Played(outcome, _slowed(_interrupted(sends, script), script))
+
+
+def _sent(events: Iterator[Event], script: Script) -> Iterator[Send]:
+    for number, event in enumerate(events, start=1):
+        payload = event.payload
+        if "badjson" in script and number == STALL_AFTER:
+            payload = payload[: len(payload) // 2]
+        note = b": keep-alive\n\n" if "comment" in script else b""
+        yield Send(framed(note + b"data: " + payload + b"\n\n"), 1, event.usage)
+    if "no-done" not in script:
+        yield Send(framed(b"data: [DONE]\n\n"), 1)
+
+
+def _opened(start: bytes, sends: Iterator[Send]) -> Iterator[Send]:
+    """The head goes out with the first event."""
+    first = next(sends)
+    yield Send(start + first.data, first.events, first.usage)
+    yield from sends
+
+
+def _interrupted(sends: Iterator[Send], script: Script) -> Iterator[Step]:
+    """The sends, and the end of the stream: as it should be, or as a scenario wants it."""
+    if "stall" in script:
+        yield from _first(sends, STALL_AFTER)
+        yield Hang()
+    elif "cut" in script:
+        yield from _cut(sends, script)
+    elif "error" in script:
+        yield from _first(sends, script.number("error"))
+        yield Send(framed(b"data: " + FAILURES["500"].body + b"\n\n") + LAST_CHUNK, 1)
+    else:
+        yield from sends
+        yield Send(LAST_CHUNK)
+
+
+def _cut(sends: Iterator[Send], script: Script) -> Iterator[Step]:
+    """After a number of events, of which the final [DONE] is never one; or in the middle of the second."""
+    held: Send | None = None
+    count = script.chosen["cut"]
+    for number, send in enumerate(sends):
+        if held is not None:
+            yield held
+        held = send
+        if count is None and number == 1:
+            yield Send(send.data[: len(send.data) // 2])
+            break
+        if count is not None and number >= count:
+            break
+    yield Cut()
+
+
+def _first(sends: Iterator[Send], count: int) -> Iterator[Send]:
+    for _ in range(count):
+        send = next(sends, None)
+        if send is None:
+            return
+        yield send
+
+
+def _reporting_last(sends: Iterator[Send]) -> Iterator[Send]:
+    held = next(sends, None)
+    for send in sends:
+        if held is not None:
+            yield held
+        held = send
+    if held is not None:
+        yield Send(held.data, held.events, usage=True)
+
+
+def _slowed(steps: Iterator[Step], script: Script) -> Iterator[Step]:
+    pause = Pause(script.number("slow") / MS_PER_S)
+    for number, step in enumerate(steps):
+        if number and pause.seconds and isinstance(step, Send):
+            yield pause
+        yield step
