@@ -113,8 +113,8 @@ def _add(parser: argparse.ArgumentParser, commands: Iterable[Command], depth: in
     for word, inside in groups.items():
         alone = inside[0] if len(inside[0].words) == depth + 1 else None
         summary = alone.summary if alone else GROUPS.get(word, ", ".join(each.words[-1] for each in inside))
-        about = {"help": summary, "description": summary} if summary else {}
-        child = below.add_parser(word, **about)
+        # A parser that is added without help is not listed.
+        child = below.add_parser(word, help=summary, description=summary) if summary else below.add_parser(word)
         if alone is None:
             _add(child, inside, depth + 1)
         else:

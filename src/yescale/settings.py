@@ -149,7 +149,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     """One field of Settings: where it stands and what it takes."""
 
     path: tuple[str, ...]  # ("server", "limits", "head_s")
-    type: Any
+    kind: Any
     default: Any
     section: type[Struct]
 
@@ -186,7 +186,7 @@ def every_setting(section: type[Struct] = Settings, under: tuple[str, ...] = ())
             yield from every_setting(inner, path)
         else:
             default = None if field.default is msgspec.NODEFAULT else field.default
-            yield Setting(path=path, type=field.type, default=default, section=section)
+            yield Setting(path=path, kind=field.type, default=default, section=section)
 
 
 def documented() -> Iterator[tuple[Setting, str]]:
@@ -281,10 +281,10 @@ def _leaves(
 
 
 def _decode(value: Any, setting: Setting, where: str) -> Any:
-    if setting.type is Path:
+    if setting.kind is Path:
         return Path(str(value))
     try:
-        decoded = msgspec.convert(value, setting.type, strict=False)
+        decoded = msgspec.convert(value, setting.kind, strict=False)
     except msgspec.ValidationError as error:
         shown = "" if setting.key in HIDDEN else f" = {value!r}"
         raise SetupError(f"{where}{shown} cannot be used: {str(error)[0].lower()}{str(error)[1:]}") from error
@@ -316,7 +316,8 @@ def _checked(settings: Settings) -> Settings:
         ) from error
     if scheme not in DRIVERS.values():
         known = "sqlite:////path/file.db or postgresql://user:password@host/name"
-        raise SetupError(f"the database URL begins with {scheme or 'no scheme'!r}; yescale speaks {known}")
+        begins = f"begins with {scheme!r}" if scheme else "names no database system"
+        raise SetupError(f"the database URL {begins}; yescale speaks {known}")
     return settings
 
 

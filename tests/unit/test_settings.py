@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from yescale.settings import SetupError, documented, every_setting, from_environment, load, to_environment, without_settings
+from yescale.settings import (
+    SetupError,
+    documented,
+    every_setting,
+    from_environment,
+    load,
+    to_environment,
+    without_settings,
+)
 
 ROWS = tuple(every_setting())
 

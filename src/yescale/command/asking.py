@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pkgutil import resolve_name
@@ -10,10 +11,16 @@ from typing import Any, Final, Protocol, Self
 import msgspec
 
 from yescale.domain.link import MAX_FRAME, AnswerAdmin, AskAdmin, FromControl
+from yescale.serve.home import is_held
 from yescale.settings import Settings, SetupError
 
-OFFLINE: Final = "yescale.command.offline:Offline"  # imported only where no server runs: it loads the whole database side
+OFFLINE: Final = (
+    "yescale.command.offline:Offline"  # imported only where no server runs: it loads the whole database side
+)
 ANSWER_S: Final = 60.0
+STARTING_S: Final = 20.0
+LOOK_S: Final = 0.1
+ABSENT: Final = (FileNotFoundError, ConnectionRefusedError, NotADirectoryError)
 _LENGTH_BYTES: Final = 4
 _FROM_CONTROL: Final = msgspec.msgpack.Decoder(FromControl)
 
@@ -36,9 +43,15 @@ class Desk(Protocol):
 
 def open_desk(settings: Settings) -> Desk:
     """The running server's desk, else one of our own. Raises SetupError."""
-    with suppress(FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-        return Online(settings)
-    return resolve_name(OFFLINE)(settings)
+    give_up = time.monotonic() + STARTING_S
+    while True:
+        with suppress(*ABSENT):
+            return Online(settings)
+        if not is_held(settings.home / "serve.lock"):
+            return resolve_name(OFFLINE)(settings)
+        if time.monotonic() >= give_up:
+            raise SetupError("a server runs, but its control process does not answer; look at what it wrote to stderr")
+        time.sleep(LOOK_S)  # control is starting, or starting again
 
 
 class Online:
@@ -50,7 +63,7 @@ class Online:
         self._last = 0
         try:
             self._socket.connect(os.fspath(settings.internal_socket))
-        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+        except ABSENT:
             self._socket.close()
             raise
         except OSError as error:

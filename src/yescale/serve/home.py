@@ -8,10 +8,13 @@ import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
+
+import msgspec
 
 from yescale.settings import Settings, SetupError
 
+ADDRESS: Final = ("host", "port", "cert_file", "sandbox", "sandbox_port")
 SOCKET_PATH_BYTES: Final = 103  # what every system allows of a Unix socket's path (macOS: 104 with its end)
 
 
@@ -35,6 +38,36 @@ def prepare(settings: Settings) -> None:
         raise SetupError(
             f"the path of the home {settings.home} is {spare} bytes too long for its sockets; choose a shorter one"
         )
+
+
+def note_address(settings: Settings) -> None:
+    """Write down what the server listens on, whatever its command line said: port 0 is a real one by now."""
+    values = {name: getattr(settings, name) for name in ADDRESS}
+    (settings.run / "address.json").write_bytes(msgspec.json.encode(values))
+
+
+def read_address(settings: Settings) -> Settings:
+    """The settings with the address that was noted last, if any was."""
+    try:
+        values = msgspec.json.decode((settings.run / "address.json").read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError):
+        return settings
+    return msgspec.structs.replace(settings, **{name: values[name] for name in ADDRESS if name in values})
+
+
+def is_held(path: Path) -> bool:
+    """Whether some process holds the lock of this file."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
 
 
 class Lock:

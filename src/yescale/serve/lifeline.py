@@ -1,4 +1,4 @@
-"""How a child learns that the supervisor is gone: it inherits the reading end of a pipe that only that one can write to.
+"""How a child learns that the supervisor is gone: it inherits the reading end of a pipe that only that can write.
 
 Whatever ends the supervisor, kill -9 included, closes the pipe. Unlike a parent-death signal this needs no code between
 fork and exec, works on every Unix, and does not mistake the end of a thread for the end of its process.

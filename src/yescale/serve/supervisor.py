@@ -1,8 +1,8 @@
 """The supervisor: owns the sockets and the lock, keeps workers, control and sandbox alive, and stops them in order.
 
 It serves no request and knows no database. SIGTERM and SIGINT drain and leave, a second one hurries; SIGHUP reads the
-settings again and replaces control, then the workers. A worker's successor inherits the same socket; both accept from it
-for a moment, each connection goes to one of them, and none is lost: who leaves closes only its own copy of the socket.
+settings again and replaces control, then the workers. A worker's successor inherits the same socket; both accept from
+it for a moment, each connection goes to one of them, and none is lost: who leaves closes only its own copy.
 """
 
 import asyncio
@@ -10,9 +10,9 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from random import Random
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ import msgspec
 from yescale.serve import preflight
 from yescale.serve.banner import announce
 from yescale.serve.health import accepts, answers
-from yescale.serve.home import Lock, prepare
+from yescale.serve.home import Lock, note_address, prepare
 from yescale.serve.listeners import free_address, listen
 from yescale.serve.processes import Family, Keeper, Life, Pace, Program
 from yescale.serve.programs import SANDBOX_HOST, Inherited, programs
@@ -69,6 +69,7 @@ def supervise(settings: Settings, reload: Callable[[], Settings], plan: Plan) ->
             workers=count,
             sandbox_port=settings.sandbox_port if sandbox is None else sandbox.getsockname()[1],
         )
+        note_address(settings)
         sockets = (
             tuple(listener.fileno() for listener in listeners),
             None if sandbox is None else sandbox.fileno(),
@@ -192,7 +193,6 @@ async def _leave(family: Family, keepers: list[Keeper]) -> None:
 
 def report(event: str, /, **facts: object) -> None:
     """One line of JSON on stderr, among those of the children."""
-    at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    line = json.dumps({"at": at, "process": "serve", "event": event, **facts}, ensure_ascii=False)
-    sys.stderr.write(line + "\n")
+    line = {"time": round(time.time(), 3), "level": "warning", "process": "serve", "message": event, **facts}
+    sys.stderr.write(json.dumps(line, ensure_ascii=False) + "\n")
     sys.stderr.flush()

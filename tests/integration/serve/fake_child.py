@@ -1,8 +1,8 @@
 """A child process that stands in for a worker, control or the sandbox: HTTP on an inherited socket, a file per life.
 
-`fake_child.py ROLE RECORD LIFELINE [LISTEN_FD | SOCKET_PATH]`. It answers every path with its process id, `/slow` after a
-second. SIGTERM: it stops accepting, finishes what is in flight and leaves a line in RECORD. A file `refuse-ROLE` beside
-RECORD makes it exit with 2, `stubborn-ROLE` makes it deaf to SIGTERM.
+`fake_child.py ROLE RECORD LIFELINE [LISTEN_FD | SOCKET_PATH]`. Every path is answered with the process id, `/slow`
+after a second. SIGTERM: it stops accepting, finishes what is in flight and leaves a line in RECORD. A file
+`refuse-ROLE` beside RECORD makes it exit with 2, `stubborn-ROLE` makes it deaf to SIGTERM.
 """
 
 import asyncio

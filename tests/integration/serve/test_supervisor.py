@@ -108,7 +108,7 @@ def test_a_child_that_is_killed_is_started_again(start: Callable[..., Running]) 
             )
         )
     assert running.get("/pid")
-    died = [event for event in running.events() if event["event"] == "died"]
+    died = [event for event in running.events() if event["message"] == "died"]
     assert [event["code"] for event in died] == [-signal.SIGKILL] * 4
 
 
@@ -176,7 +176,7 @@ def test_sighup_replaces_every_child_but_the_sandbox_and_loses_no_request(start:
     before = {name: child.pid for name, child in running.children().items()}
     running.process.send_signal(signal.SIGHUP)
     answered = 0
-    while not any(event["event"] == "replaced all" for event in running.events()):
+    while not any(event["message"] == "replaced all" for event in running.events()):
         assert running.get("/pid")
         answered += 1
         time.sleep(0.005)
@@ -191,7 +191,7 @@ def test_sighup_with_a_broken_settings_file_keeps_what_runs(start: Callable[...,
     before = {name: child.pid for name, child in running.children().items()}
     (running.folder / "home" / "settings.yaml").write_text("prot: 1\n")
     running.process.send_signal(signal.SIGHUP)
-    until(lambda: any(event["event"] == "the new settings are not used" for event in running.events()))
+    until(lambda: any(event["message"] == "the new settings are not used" for event in running.events()))
     assert {name: child.pid for name, child in running.children().items()} == before
     assert "did you mean port?" in str(running.events()[-1]["reason"])
 
@@ -201,7 +201,7 @@ def test_a_replacement_that_does_not_start_leaves_the_old_worker(start: Callable
     before = {child.pid for name, child in running.children().items() if name.startswith("worker")}
     (tmp_path / "refuse-worker").touch()
     running.process.send_signal(signal.SIGHUP)
-    until(lambda: any(event["event"] == "replaced all" for event in running.events()))
+    until(lambda: any(event["message"] == "replaced all" for event in running.events()))
     assert {child.pid for name, child in running.children().items() if name.startswith("worker")} == before
     assert running.get("/pid")
 
