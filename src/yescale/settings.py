@@ -30,7 +30,7 @@ class SetupError(Exception):
 
 
 class JournalSettings(Struct, frozen=True, kw_only=True):
-    """Limits of the journal files (money.md 2)."""
+    """Limits of the journal files."""
 
     file_bytes: Some = 64 * 1024 * 1024  # a file goes on in the next one past this
     free_floor_bytes: Count = 1024 * 1024 * 1024  # no call is admitted below this much free disk
@@ -41,7 +41,7 @@ class JournalSettings(Struct, frozen=True, kw_only=True):
 
 
 class MoneySettings(Struct, frozen=True, kw_only=True):
-    """Reservations and leases (money.md 2)."""
+    """Reservations and leases."""
 
     least_output_tokens: Count = 1_024  # reserved at least, where the client declared no limit
     ahead_s: Seconds = 2.0  # of a worker's spending, drawn ahead

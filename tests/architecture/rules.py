@@ -49,10 +49,17 @@ def functions_are_short(source: Source) -> Iterator[str]:
 
 def protocols_are_small(source: Source) -> Iterator[str]:
     for node in ast.walk(source.tree):
-        if isinstance(node, ast.ClassDef) and any(_last_name(base) == "Protocol" for base in node.bases):
+        if isinstance(node, ast.ClassDef) and any(_is_protocol(base) for base in node.bases):
             methods = sum(isinstance(each, AnyFunction) for each in node.body)
             if methods > PROTOCOL_METHODS:
                 yield source.at(node, f"{node.name} has {methods} methods, {PROTOCOL_METHODS} at most")
+
+
+def _is_protocol(base: ast.expr) -> bool:
+    """Whether a base is typing's Protocol; asyncio's is a class like any other."""
+    base = base.value if isinstance(base, ast.Subscript) else base
+    asyncio_s_own = isinstance(base, ast.Attribute) and _last_name(base.value) == "asyncio"
+    return _last_name(base) == "Protocol" and not asyncio_s_own
 
 
 def module_says_what_lives_there(source: Source) -> Iterator[str]:

@@ -17,12 +17,16 @@ from tests.postgres import Postgres, PostgresFailure, running
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 30.0
-SLEEPER = """
-import time
+# Ends when its input does. A shell that runs tests in the background has SIGINT ignored, which children inherit.
+SERVER_ALONE = """
+import contextlib
+import signal
+import sys
 from tests.postgres import running
-with running() as server:
-    print(server.execute("SHOW data_directory"), server.execute("SELECT pg_backend_pid()"), flush=True)
-    time.sleep(600)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+with contextlib.suppress(KeyboardInterrupt), running() as server:
+    print(server.execute("SHOW data_directory"), flush=True)
+    sys.stdin.read()
 """
 
 
@@ -67,14 +71,13 @@ def test_durable_server_keeps_commits_over_a_crash() -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_server_does_not_outlive_its_tests(how: signal.Signals) -> None:
-    sleeper = subprocess.Popen(
-        [sys.executable, "-c", SLEEPER], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert sleeper.stdout is not None
-    with sleeper, sleeper.stdout:
-        directory = Path(sleeper.stdout.readline().split()[0])
+    command = [sys.executable, "-c", SERVER_ALONE]
+    with subprocess.Popen(command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as alone:
+        assert alone.stdout is not None
+        directory = Path(alone.stdout.readline().strip())
         server = int((directory / "postmaster.pid").read_text().split()[0])
-        sleeper.send_signal(how)
+        alone.send_signal(how)
+        alone.wait(WAIT_S)
     _until_gone(server, directory.parent)
 
 

@@ -93,7 +93,7 @@ def test_word_from_outside_is_seen(line: str) -> None:
     [
         "the session cookie of a user-agent",
         "agents such as coding tools point their SDK here",
-        "https://vendor.example/work/home/root/",
+        "https://vendor.example/home/page/",
         "docker run -v data:/var/lib/yescale yescale",
         "a brief pause, then the next session starts",
     ],

@@ -90,7 +90,7 @@ def test_tools_make_a_round_trip_streaming_and_not(client: OpenAI) -> None:
     messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is the weather in Hanoi?"}]
     answer = client.chat.completions.create(model="gpt-4o", messages=messages, tools=[WEATHER], tool_choice="required")
     assert answer.choices[0].finish_reason in {"tool_calls", "stop"}
-    (call,) = answer.choices[0].message.tool_calls or ()
+    (call,) = answer.choices[0].message.tool_calls or []
     assert call.type == "function"
     jsonschema.validate(json.loads(call.function.arguments), WEATHER_PARAMETERS)
     with client.chat.completions.stream(
@@ -149,8 +149,8 @@ def test_vision_parts_reach_the_provider_untouched(installation: Installation, c
 def test_a_body_is_relayed_byte_for_byte(installation: Installation) -> None:
     """Promise 30: nothing is added, reordered or reformatted that need not change."""
     body = (
-        b'{ "temperature" : 1.10, "model":"gpt-4o",\n\t"messages":[{"content":"caf\\u00e9 \xe2\x82\xac","role":"user"}],'
-        b'"top_p":1.0E0, "max_tokens":50}'
+        b'{ "temperature" : 1.10, "model":"gpt-4o",\n\t"messages":[{"content":"caf\\u00e9 \xe2\x82\xac","role":"user"}]'
+        b',"top_p":1.0E0,"max_tokens":50}'
     )
     before = installation.last_arrival()
     headers = {"Authorization": f"Bearer {installation.api_key}", "Content-Type": "application/json"}

@@ -67,10 +67,8 @@ def test_a_client_that_leaves_a_stream_is_seen(sandbox_url: str, recorded: Recor
         blocks = answer.iter_raw()
         next(blocks)
         assert recorded(marker)[0]["outcome"] is None
-    for _ in range(100):
-        (entry,) = recorded(marker)
-        if entry["outcome"] is not None:
-            break
+    deadline = time.monotonic() + 3
+    while (entry := recorded(marker)[0])["outcome"] is None and time.monotonic() < deadline:
         time.sleep(0.01)
     assert entry["outcome"] == "client_gone"
     assert 1 <= entry["chunks_sent"] < 50
@@ -79,16 +77,21 @@ def test_a_client_that_leaves_a_stream_is_seen(sandbox_url: str, recorded: Recor
 
 def test_a_client_that_reads_nothing_is_waited_for_and_costs_bounded_memory(sandbox_url: str, marker: str) -> None:
     host, port = sandbox_url.removeprefix("http://").split(":")
-    asked = {"model": "gpt-4o+big-30000", "stream": True, "messages": [{"role": "user", "content": marker}]}
+    asked = {"model": "gpt-4o+big-20000", "stream": True, "messages": [{"role": "user", "content": marker}]}
     body = json.dumps(asked).encode()
     head = f"POST /openai/v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n"
     head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     with socket.create_connection((host, int(port)), timeout=5) as link:
         link.sendall(head.encode() + body)
-        time.sleep(0.3)
-        (entry,) = [one for one in _entries(sandbox_url) if marker in json.dumps(one["body"])]
-        assert entry["outcome"] is None
-        assert entry["chunks_sent"] * 4096 < 16_000_000
+        counts = [0, 0]
+        outcomes: list[str | None] = []
+        while counts[-1] == 0 or counts[-1] != counts[-2]:
+            time.sleep(0.1)
+            (entry,) = [one for one in _entries(sandbox_url) if marker in json.dumps(one["body"])]
+            counts.append(entry["chunks_sent"])
+            outcomes.append(entry["outcome"])
+        assert outcomes[-1] is None
+        assert counts[-1] * 4096 < 16_000_000
 
 
 def test_pages_of_records_follow_one_another(http: httpx.Client, chat: Chat) -> None:

@@ -4,7 +4,7 @@ import json
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,7 +43,7 @@ def ending(recorded: Recorded, marker: str) -> Callable[[], dict[str, Any]]:
 
 
 @contextmanager
-def raw(sandbox_url: str, model: str, marker: str, *, stream: bool = False) -> Iterator[socket.socket]:
+def raw(sandbox_url: str, model: str, marker: str, *, stream: bool = False) -> Generator[socket.socket, None, None]:
     """A bare connection on which a chat completion was asked for."""
     host, port = sandbox_url.removeprefix("http://").split(":")
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": marker}], "stream": stream}).encode()

@@ -1,4 +1,4 @@
-"""The worst case of a call, against which it is admitted (money.md: Ceiling)."""
+"""The worst case of a call, against which it is admitted."""
 
 from typing import Final
 

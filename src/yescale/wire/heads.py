@@ -29,7 +29,7 @@ _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BREAK: Final = re.compile(rb"[\x00\r\n]")
 _BAD_TARGET: Final = re.compile(rb"[^\x21-\x7e]")
 _HOST_CHARACTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:[]"
-_ABSOLUTE: Final = re.compile(rb"https?://([^/?#@]+)([^#]*)", re.IGNORECASE)
+_ABSOLUTE: Final = re.compile(rb"https?://[^/?#@]+((?:[/?][^#]*)?)", re.IGNORECASE)
 _MAX_LENGTH_DIGITS: Final = 18
 
 
@@ -70,7 +70,7 @@ def origin_form(method: bytes, target: bytes) -> bytes | None:
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None:
         return None
-    rest = absolute.group(2)
+    rest = absolute.group(1)
     return rest if rest[:1] == b"/" else b"/" + rest
 
 

@@ -28,6 +28,7 @@ class Reader:
     __slots__ = (
         "_body",
         "_body_size",
+        "_complaint",
         "_discarding",
         "_fed",
         "_headers",
@@ -58,6 +59,7 @@ class Reader:
         self._headers: list[tuple[bytes, bytes]] = []
         self._upgraded = False
         self._discarding = False
+        self._complaint: Fault | None = None  # of the parser, about a head that is complete
         self._fed = 0  # bytes of the head, then bytes since the last one of the body
         self._body: bytes | bytearray = b""
         self._body_size = 0
@@ -76,7 +78,9 @@ class Reader:
         stop = len(data) if end < 0 else end
         most = position + self._limits.max_head_bytes - self._fed
         self._feed(data, position, min(stop, most))
-        if stop > most and self.fault is None:
+        if self.head_done:
+            self._complaint, self.fault = self.fault, None
+        elif stop > most and self.fault is None:
             self.fault = (431, "the head of the request is too large")
         return stop
 
@@ -91,7 +95,7 @@ class Reader:
 
     def open(self, exchange: Exchange) -> Fault | None:
         """Check a complete head and set the facts of its request, or say why it is refused."""
-        fault = self._check_line(exchange) or self._check_headers(exchange)
+        fault = self._check_line(exchange) or self._check_headers(exchange) or self._complaint
         if fault is None and self._upgraded:
             self._ignore_upgrade()
         return fault

@@ -103,7 +103,7 @@ def _only_with(name: str, other: str) -> RefusedError:
 _NEEDS: Mapping[str, str] = {"tool_choice": "tools", "parallel_tool_calls": "tools", "function_call": "functions"}
 
 
-def _check_tools(request: ChatRequest, body: JsonObject, model: ChatModel) -> None:  # noqa: ARG001 - a rule's shape
+def _check_tools(request: ChatRequest, body: JsonObject, _: ChatModel) -> None:
     for name, other in _NEEDS.items():
         if body.get(name) is not None and not body.get(other):
             raise RefusedError(
@@ -144,7 +144,7 @@ def _chosen_names(request: ChatRequest) -> list[str]:
     return [legacy.name] if legacy is not None and not isinstance(legacy, str) else []
 
 
-def _check_format(request: ChatRequest, body: JsonObject, model: ChatModel) -> None:  # noqa: ARG001 - a rule's shape
+def _check_format(request: ChatRequest, _: JsonObject, model: ChatModel) -> None:
     form = request.response_format
     if form is None or form.type == "text":
         return

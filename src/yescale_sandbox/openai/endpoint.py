@@ -141,7 +141,7 @@ def presented_key(request: Request) -> str:
             headers=(("www-authenticate", 'Bearer realm="OpenAI API"'),),
         )
     if not key.startswith(KEY_PREFIX):
-        shown = key if len(key) < 12 else f"{key[:8]}{'*' * (len(key) - 12)}{key[-4:]}"  # noqa: PLR2004 - 8 and 4 are shown
+        shown = key if len(key) < 12 else f"{key[:8]}{'*' * (len(key) - 12)}{key[-4:]}"
         raise RefusedError(
             f"Incorrect API key provided: {shown}. You can find your API key at {_KEYS_PAGE}.",
             code="invalid_api_key",

@@ -105,15 +105,15 @@ def _echo_secret(call: Call) -> Answer:
     return refusal(Failure(400, body), call)
 
 
-def _stall_head(call: Call) -> Answer:  # noqa: ARG001 - the table's signature
+def _stall_head(_: Call) -> Answer:
     return Answer(0, iter([Hang()]), "cut")
 
 
-def _reset(call: Call) -> Answer:  # noqa: ARG001 - the table's signature
+def _reset(_: Call) -> Answer:
     return Answer(0, iter([Reset()]), "cut")
 
 
-def _garbage(call: Call) -> Answer:  # noqa: ARG001 - the table's signature
+def _garbage(_: Call) -> Answer:
     return Answer(0, iter([Send(GARBAGE), Cut()]), "failed")
 
 

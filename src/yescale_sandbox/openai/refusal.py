@@ -76,10 +76,9 @@ def shortened(value: str, most: int = 100) -> str:
 
 
 def listed(values: tuple[str, ...], joint: str = "and") -> str:
-    """`'a', 'b', and 'c'`."""
-    quoted = [f"'{value}'" for value in values]
-    if len(quoted) == 1:
-        return quoted[0]
-    if len(quoted) == 2:  # noqa: PLR2004 - two need no comma
-        return f"{quoted[0]} {joint} {quoted[1]}"
-    return f"{', '.join(quoted[:-1])}, {joint} {quoted[-1]}"
+    """`'a'`, `'a' and 'b'`, or `'a', 'b', and 'c'`."""
+    *first, last = [f"'{value}'" for value in values]
+    if not first:
+        return last
+    comma = "," if first[1:] else ""
+    return f"{', '.join(first)}{comma} {joint} {last}"
