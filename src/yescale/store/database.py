@@ -9,11 +9,12 @@ import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any, Final
 
 import asyncpg
 from msgspec import Struct
-from sqlalchemy import event, exc
+from sqlalchemy import event, exc, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
@@ -34,6 +35,12 @@ _SQLITE_AWAY: Final = frozenset(
 # connection trouble, out of resources, shutting down or cancelled, system error, read-only standby
 _POSTGRES_AWAY: Final = ("08", "53", "57", "58", "25006")
 _POSTGRES_DATA: Final = ("22", "23")  # a value that cannot be stored
+_CLOCKS: Final = MappingProxyType(
+    {
+        "sqlite": text("SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"),
+        "postgresql": text("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"),
+    }
+)
 
 
 class DatabaseAway(Exception):
@@ -146,6 +153,11 @@ def driver_url(url: str) -> URL:
             return parsed.set(drivername="postgresql+asyncpg", query=query)
         case other:
             raise ValueError(f"The database must be SQLite or PostgreSQL; {other!r} in YESCALE_DATABASE is neither.")
+
+
+async def database_ms(connection: AsyncConnection) -> int:
+    """The database's clock, in unix milliseconds: the one that every node shares."""
+    return int((await connection.execute(_CLOCKS[connection.dialect.name])).scalar_one())
 
 
 def unstorable(error: exc.DBAPIError) -> bool:
