@@ -129,7 +129,7 @@ def judge(peek: Peek, key: KeyRecord, table: Table, operation: str, least_output
     """What an asked-for call is allowed to be, or why not: model, key's list, group, price, in this order."""
     model = table.model(peek.model)
     if model is None:
-        return _not_found(peek.model, key, table)
+        return not_found(peek.model, key, table)
     if key.models is not None and peek.model not in key.models:
         return faults.MODEL_NOT_ALLOWED.saying(f"This API key may not use the model '{peek.model}'.", param="model")
     group = table.group(key.group)
@@ -138,7 +138,8 @@ def judge(peek: Peek, key: KeyRecord, table: Table, operation: str, least_output
         return _not_served(peek, key, table)
     if operation not in model.operations:
         return faults.MALFORMED.saying(
-            f"The model '{peek.model}' does not do '{operation}'; it does: {', '.join(model.operations)}.", param="model"
+            f"The model '{peek.model}' does not do '{operation}'; it does: {', '.join(model.operations)}.",
+            param="model",
         )
     if not table.book.priced(model.priced_as):
         return faults.MODEL_NOT_PRICED
@@ -164,7 +165,8 @@ def visible_models(key: KeyRecord, table: Table) -> list[str]:
     return [name for name in names if key.models is None or name in key.models]
 
 
-def _not_found(name: str, key: KeyRecord, table: Table) -> Fault:
+def not_found(name: str, key: KeyRecord, table: Table) -> Fault:
+    """Nobody serves that name; up to three close ones that the key may use."""
     close = table.close_names(name, visible_models(key, table))
     hint = f" Did you mean {' or '.join(repr(other) for other in close)}?" if close else ""
     return faults.MODEL_NOT_FOUND.saying(f"The model '{name[:100]}' does not exist.{hint}", param="model")

@@ -11,6 +11,7 @@ from yescale.wire.server import Exchange
 JSON: Final = b"application/json"
 EVENTS: Final = b"text/event-stream"
 _HEAD: Final = b"content-type: %b\r\nx-request-id: %b\r\nx-oneapi-request-id: %b\r\n" + EXPOSE
+_PLAIN: Final = b"content-type: application/json\r\nx-request-id: %b\r\nx-oneapi-request-id: %b\r\n"
 _STREAM: Final = b"cache-control: no-cache\r\nx-accel-buffering: no\r\n"
 
 # What the wire answers by itself, by status.
@@ -32,6 +33,11 @@ _WIRE_FAULTS: Final = {
 def head(request_id: bytes, content_type: bytes = JSON) -> bytes:
     """The header lines of every answer on a model route."""
     return _HEAD % (content_type, request_id, request_id)
+
+
+def plain_head(request_id: bytes) -> bytes:
+    """The header lines of an answer that pages of other origins have no business with."""
+    return _PLAIN % (request_id, request_id)
 
 
 def stream_head(request_id: bytes) -> bytes:

@@ -85,7 +85,7 @@ class Call:
 
     # --- admission
 
-    def _key_found(self, found: KeyRecord | None | Unavailable) -> None:
+    def _key_found(self, found: KeyRecord | Unavailable | None) -> None:
         if self._ended or self._credentials is None:
             return
         if found is None or isinstance(found, Unavailable):

@@ -90,12 +90,16 @@ def _price(order: Order, usage: dict[Meter, int]) -> tuple[tuple[Line, ...], lis
         return _price_apart(order, usage, facts)
 
 
-def _price_apart(order: Order, usage: dict[Meter, int], facts: dict[str, str | int]) -> tuple[tuple[Line, ...], list[Meter]]:
+def _price_apart(
+    order: Order, usage: dict[Meter, int], facts: dict[str, str | int]
+) -> tuple[tuple[Line, ...], list[Meter]]:
     lines: list[Line] = []
     gaps: list[Meter] = []
     for meter, count in usage.items():
         try:
-            lines += quote(order.table.book, ModelName(order.model.priced_as), {meter: count}, order.group.ratio, facts).lines
+            lines += quote(
+                order.table.book, ModelName(order.model.priced_as), {meter: count}, order.group.ratio, facts
+            ).lines
         except Unpriced:
             gaps.append(meter)
     return tuple(lines), gaps

@@ -4,7 +4,7 @@ import re
 from typing import Final, TypeVar
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import Raw, Struct, UnsetType
 
 from yescale.domain.faults import MALFORMED, Fault
 from yescale.domain.ids import ModelName

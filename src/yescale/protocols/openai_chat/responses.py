@@ -45,11 +45,16 @@ def text_bytes(data: bytes) -> int:
     return sum(map(len, _TEXT.findall(data)))
 
 
-def meters(raw: Raw | None) -> Usage | None:
+def said(raw: Raw) -> bool:
+    """Whether a field is there and not null."""
+    return len(memoryview(raw)) != len(b"null") or bytes(memoryview(raw)) != b"null"
+
+
+def meters(raw: Raw) -> Usage | None:
     """Usage as disjoint meters: OpenAI's prompt count includes cached, audio and image tokens, its completion count
     reasoning and audio. An explicit zero stays zero; None = nothing that can be believed was reported.
     """
-    if raw is None:
+    if not said(raw):
         return None
     try:
         wire = _USAGE.decode(raw)

@@ -1,8 +1,10 @@
 """The fields of OpenAI's bodies that price, route and settlement read; everything else passes unread."""
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import UNSET, Raw, Struct, UnsetType
+
+NOTHING: Final = Raw(b"null")  # absent or null: msgspec takes no `Raw | None`
 
 
 class WireOptions(Struct, frozen=True, gc=False):
@@ -17,9 +19,9 @@ class WireChat(Struct, frozen=True, gc=False):
     model: str
     messages: Raw
     stream: bool | None = None
-    stream_options: WireOptions | None | UnsetType = UNSET
-    max_tokens: int | None | UnsetType = UNSET
-    max_completion_tokens: int | None | UnsetType = UNSET
+    stream_options: WireOptions | UnsetType | None = UNSET
+    max_tokens: int | UnsetType | None = UNSET
+    max_completion_tokens: int | UnsetType | None = UNSET
     n: int | None = None
 
 
@@ -61,14 +63,14 @@ class WireAnswer(Struct, frozen=True, gc=False):
     """A whole answer of /chat/completions."""
 
     choices: Raw
-    usage: Raw | None = None
+    usage: Raw = NOTHING
 
 
 class WireVectors(Struct, frozen=True, gc=False):
     """A whole answer of /embeddings."""
 
     data: Raw
-    usage: Raw | None = None
+    usage: Raw = NOTHING
 
 
 class WireChoice(Struct, frozen=True, gc=False):
@@ -81,8 +83,8 @@ class WireChunk(Struct, frozen=True, gc=False):
     """One event of a stream."""
 
     choices: list[WireChoice] | None = None
-    usage: Raw | None = None
-    error: Raw | None = None
+    usage: Raw = NOTHING
+    error: Raw = NOTHING
 
 
 class WireError(Struct, frozen=True, gc=False):

@@ -7,7 +7,7 @@ import msgspec
 from yescale.domain.usage import Usage
 from yescale.protocols import sse
 from yescale.protocols.openai_chat.errors import read_error
-from yescale.protocols.openai_chat.responses import meters, text_bytes
+from yescale.protocols.openai_chat.responses import meters, said, text_bytes
 from yescale.protocols.openai_chat.schema import WireChunk
 from yescale.protocols.passthrough import UpstreamError
 
@@ -74,7 +74,7 @@ class ChatTap:
             chunk = _CHUNK.decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             chunk = WireChunk()
-        if name == b"error" or chunk.error is not None:
+        if name == b"error" or said(chunk.error):
             self.error = read_error(data)
             return False
         usage = meters(chunk.usage)
