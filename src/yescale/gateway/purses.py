@@ -95,6 +95,7 @@ class Purses:
         self._slice = 0
         self._draws: dict[int, Drawing] = {}
         self._draw_number = 0
+        self._unsure: dict[PurseId, Lease] = {}  # a draw of theirs was never answered
         self._news = 0
         self._closings: list[Callable[[], object]] = []
         link.on(Drawn, self._drawn)
@@ -302,10 +303,12 @@ class Purses:
             lease.draw = None
 
     def _give_up(self, draw: Drawing) -> None:
-        """Control did not answer. A late grant still enters the book."""
+        """Control did not answer. A late grant still enters the book; one that was lost with its link is asked for."""
         if self._draws.get(draw.id) is not draw:
             return
         self._end(draw)
+        for lease, _, _ in draw.asks:
+            self._unsure[lease.id] = lease
         now = self._now()
         for call in draw.calls:
             room = call.room(now)
@@ -329,6 +332,7 @@ class Purses:
     def _grant(self, granted: Granted, draw: Drawing | None, now: float) -> None:
         lease = self._book.get(granted.purse) or self._enter(granted.purse)
         rise = max(0, granted.total - lease.granted)
+        self._unsure.pop(granted.purse, None)
         lease.granted += rise
         lease.free += rise
         lease.until = float("inf") if granted.valid_s is None else now + granted.valid_s
@@ -393,9 +397,15 @@ class Purses:
             lease.exact = True  # what calls in flight leave over goes back with their end
 
     def _welcomed(self, _: Welcome) -> None:
-        """Control is back: it may not have heard what was asked."""
+        """Control is back: it may not have heard what was asked, or the worker what was granted.
+
+        Money that is granted and not known of would be held until this worker ends.
+        """
         for draw in tuple(self._draws.values()):
             self._ask(draw)
+        for lease in tuple(self._unsure.values()):
+            if lease.draw is None:
+                self._draw([(lease, 0, 0)])
 
     def _sweep(self) -> None:
         """One slice of the book: how fast is money spent, and what is idle?"""
