@@ -123,15 +123,21 @@ def _add(parser: argparse.ArgumentParser, commands: Iterable[Command], depth: in
 
 def _fill(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.set_defaults(target=command.target, words=command.words)
+    apart: dict[str, argparse._MutuallyExclusiveGroup] = {}
     for argument in command.arguments:
         about: dict[str, Any] = {"help": argument.help or argparse.SUPPRESS, "default": argument.default}
         if argument.flag:
             about["action"] = "store_true"
         else:
             about |= {"type": argument.kind, "metavar": argument.metavar}
+        if argument.many:
+            about["action"] = "append"
         if argument.name.startswith("-"):
             about["required"] = argument.required
-        parser.add_argument(argument.name, **about)
+        place: argparse._ActionsContainer = parser
+        if argument.apart:
+            place = apart.setdefault(argument.apart, parser.add_mutually_exclusive_group())
+        place.add_argument(argument.name, **about)
 
 
 def _version() -> str:

@@ -1,5 +1,6 @@
 """How a command line is written down: commands and their arguments as values."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,9 @@ class Argument(Struct, frozen=True):
     default: Any = None
     required: bool = False
     flag: bool = False
+    many: bool = False  # may be repeated
+    apart: str = ""  # of those that share this word, one may be given
+    field: str = ""  # what it is called further in, if not by its own name
 
     @property
     def key(self) -> str:
@@ -30,3 +34,10 @@ class Command(Struct, frozen=True):
     target: str
     summary: str = ""
     arguments: tuple[Argument, ...] = ()
+
+
+def truth_of(text: str) -> bool:
+    """`yes` or `no`."""
+    if text not in ("yes", "no"):
+        raise ArgumentTypeError("say yes or no")
+    return text == "yes"

@@ -116,14 +116,29 @@ def check_home(settings: Settings) -> Iterator[Finding]:
 
 def check_journals(settings: Settings) -> Iterator[Finding]:
     """Journals lie on a local file system (money.md: locks and appends of network file systems lose lines)."""
-    kind = _file_system(settings.journals)
+    mounts = MOUNTS.read_text() if MOUNTS.exists() else ""
+    yield judged(settings.journals, file_system(_existing(settings.journals).resolve(), mounts))
+
+
+def judged(journals: Path, kind: str | None) -> Finding:
+    """Whether journals may lie on a file system of this kind."""
     if kind is None:
-        yield Finding("journals", "warn", "the file system is unknown", "make sure that the home lies on a local disk")
-    elif REMOTE.match(kind):
+        return Finding("journals", "warn", "the file system is unknown", "make sure that the home lies on a local disk")
+    if REMOTE.match(kind):
         todo = "move the home to a local disk with --home; each node keeps its own"
-        yield Finding("journals", "fail", f"{settings.journals} lies on {kind}, a network file system", todo)
-    else:
-        yield Finding("journals", "ok", f"on {kind}, a local file system")
+        return Finding("journals", "fail", f"{journals} lies on {kind}, a network file system", todo)
+    return Finding("journals", "ok", f"on {kind}, a local file system")
+
+
+def file_system(place: Path, mounts: str) -> str | None:
+    """The kind of file system that a path lies on, by the lines of /proc/self/mounts; None if they do not say."""
+    found: tuple[int, str] | None = None
+    for line in mounts.splitlines():
+        _, where, kind, *_ = line.split(" ")
+        mount = Path(re.sub(r"\\(\d{3})", lambda match: chr(int(match[1], 8)), where))
+        if place.is_relative_to(mount) and (found is None or len(mount.parts) >= found[0]):
+            found = len(mount.parts), kind
+    return found[1] if found else None
 
 
 def check_disk(settings: Settings) -> Iterator[Finding]:
@@ -142,13 +157,13 @@ def check_disk(settings: Settings) -> Iterator[Finding]:
 
 def check_store(settings: Settings) -> Iterator[Finding]:
     """The database can be reached and has this version's schema; its clock and ours agree."""
+    if not settings.database and _unborn(settings):
+        yield Finding("database", "ok", "it does not exist yet; the first start makes it")
+        return
     try:
         check_database(settings)
     except SetupError as error:
         yield Finding("database", "fail", str(error), "correct the database URL, or start the database")
-        return
-    if settings.database_url.startswith("sqlite") and not _sqlite_file(settings).exists():
-        yield Finding("database", "ok", "it does not exist yet; the first start makes it")
         return
     try:
         version, database_s = asyncio.run(_look(settings.database_url))
@@ -205,7 +220,7 @@ def check_files(settings: Settings) -> Iterator[Finding]:
 
 def check_channels(settings: Settings) -> Iterator[Finding]:
     """The providers of the channels accept connections."""
-    if settings.database_url.startswith("sqlite") and not _sqlite_file(settings).exists():
+    if _unborn(settings):
         return
     try:
         with open_desk(settings) as desk:
@@ -255,24 +270,9 @@ def _existing(path: Path) -> Path:
     return next(parent for parent in (path, *path.parents) if parent.exists())
 
 
-def _file_system(path: Path) -> str | None:
-    """The type of the file system that a path lies on, or will lie on."""
-    place = _existing(path).resolve()
-    try:
-        lines = MOUNTS.read_text().splitlines()
-    except OSError:
-        return None
-    found: tuple[int, str] | None = None
-    for line in lines:
-        _, where, kind, *_ = line.split(" ")
-        mount = Path(re.sub(r"\\(\d{3})", lambda match: chr(int(match[1], 8)), where))
-        if place.is_relative_to(mount) and (found is None or len(mount.parts) >= found[0]):
-            found = len(mount.parts), kind
-    return found[1] if found else None
-
-
-def _sqlite_file(settings: Settings) -> Path:
-    return Path(urlsplit(settings.database_url).path.removeprefix("/"))
+def _unborn(settings: Settings) -> bool:
+    url = urlsplit(settings.database_url)
+    return url.scheme.startswith("sqlite") and not Path(url.path.removeprefix("/")).exists()
 
 
 async def _look(url: str) -> tuple[str | None, float]:

@@ -19,7 +19,8 @@ SOCKET_PATH_BYTES: Final = 103  # what every system allows of a Unix socket's pa
 
 
 def prepare(settings: Settings) -> None:
-    """Make the folders that are missing, private to their owner. Raises SetupError."""
+    """Make the folders that are missing; what this process and its children make is private. Raises SetupError."""
+    os.umask(0o077)
     try:
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (settings.run, settings.journals):

@@ -48,7 +48,6 @@ def command(options: Mapping[str, Any], environ: Mapping[str, str]) -> int:
 
 def supervise(settings: Settings, reload: Callable[[], Settings], plan: Plan) -> int:
     """Run what `plan` says for the settings of the moment."""
-    os.umask(0o077)
     preflight.raise_file_limit(settings.server)
     prepare(settings)
     preflight.check_database(settings)
