@@ -62,7 +62,7 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=self._limits.high_water_bytes)
         self._connections.add(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+    def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
         self._closing = True
         self._stop_timer()

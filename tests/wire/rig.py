@@ -241,9 +241,7 @@ class Caller:
         tank: Tank | None = None,
     ) -> tuple[Attempt, Tank]:
         tank = tank or Tank()
-        attempt = self.client.send(
-            self.origin, head, body, tank, deadlines or Deadlines(), replayable=replayable
-        )
+        attempt = self.client.send(self.origin, head, body, tank, deadlines or Deadlines(), replayable=replayable)
         assert not tank.reads, "nothing is told inside send"
         assert tank.failure is None, "nothing is told inside send"
         return attempt, tank
