@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import socket
 from typing import TYPE_CHECKING, cast
@@ -131,7 +132,7 @@ def requests(draw: st.DrawFn) -> tuple[bytes, tuple[bytes, bytes, bytes]]:
 async def _law(sent: list[tuple[bytes, tuple[bytes, bytes, bytes]]], cuts: list[int]) -> None:
     stream = b"".join(raw for raw, _ in sent)
     places = sorted({cut % (len(stream) + 1) for cut in cuts} | {0, len(stream)})
-    pieces = [stream[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [stream[a:b] for a, b in itertools.pairwise(places)]
     outcome = await feed(pieces)
     assert [(method, target, body) for method, target, _, body in outcome.requests] == [facts for _, facts in sent]
     assert outcome.statuses == [200] * len(sent)
