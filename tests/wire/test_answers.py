@@ -225,6 +225,16 @@ async def test_an_early_answer_to_a_long_body_closes_and_still_arrives() -> None
         assert b"connection: close" in data
 
 
+async def test_a_large_early_answer_is_flushed_whole_while_the_upload_is_dropped() -> None:
+    body = b"a" * 20_000_000
+    desk = opening(lambda e: e.respond(401, b"", body))
+    async with serving(desk, Limits(linger_s=0.05, discard=1000)) as served, served.peer() as peer:
+        await peer.send(UPLOAD.replace(b"10", b"2000") + b"0123456789")
+        await until(lambda: served.server._connections)
+        await asyncio.sleep(0.1)
+        assert (await peer.read_all()).endswith(b"\r\n\r\n" + body)
+
+
 async def test_a_chunked_body_that_outlives_its_early_answer_is_dropped_up_to_a_bound() -> None:
     desk = opening(lambda e: e.respond(401, b"", b"no"))
     async with serving(desk, Limits(discard=1000, linger_s=0.2)) as served, served.peer() as peer:
