@@ -144,7 +144,8 @@ class Peer:
         data = b""
         while end not in data:
             more = await self.read()
-            assert more, f"the connection ended after {data!r}"
+            if not more:
+                raise ConnectionError(f"the connection ended after {data!r}")
             data += more
         return data
 
@@ -186,7 +187,7 @@ def statuses(data: bytes) -> list[int]:
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what it waits for is told to no Event
             await asyncio.sleep(0.002)
 
 
@@ -250,9 +251,6 @@ class Caller:
         attempt, tank = self.send(**options)  # type: ignore[arg-type]  # handed on as they are
         await tank.end()
         return attempt, tank
-
-
-Script = "Callable[[Peer], Awaitable[None]]"
 
 
 @contextlib.asynccontextmanager
