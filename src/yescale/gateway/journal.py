@@ -195,7 +195,9 @@ class Journal:
         written = self._try(data)
         if written == size:
             self.last = self._n
-            return self._bytes < self._rotate_at or self._rotate()
+            if self._bytes >= self._rotate_at:
+                self._rotate()
+            return True
         self._unwritten += data[written:]
         self.stuck = True
         self._judge()
@@ -209,30 +211,30 @@ class Journal:
             _LOG.error("the journal cannot be written, no call is admitted until it can: %s", error)
             return 0
 
-    def _rotate(self) -> bool:
-        """Go on in a new file, which exists before the old one names it. True = nothing is unwritten."""
+    def _rotate(self) -> None:
+        """Go on in a new file, which exists before the old one names it."""
         try:
             self._next_fd = self._create(self._folder, self._file + 1)
         except OSError as error:
             _LOG.error("the next journal file cannot be made, this one grows on: %s", error)
             self._rotate_at = self._bytes + self._settings.file_bytes // 8
-            return True
+            return
         self._file += 1
         self._unwritten += self._bytes_of(NextLine(n=0, file=self._file))
         self._after += self._head()
         self._bytes = len(self._after)
         self._rotate_at = self._settings.file_bytes
         self.stuck = True
-        return self._resume()
+        self._resume()
 
-    def _resume(self) -> bool:
-        """Write what is unwritten, in order, over the end of a file if need be. True = nothing is left."""
+    def _resume(self) -> None:
+        """Write what is unwritten, in order, over the end of a file if need be."""
         while self._unwritten and self._fd >= 0:
             del self._unwritten[: self._try(self._unwritten)]
             if self._unwritten:
                 self._judge()
                 self._timers.start(_RETRY_S, self._resume)
-                return False
+                return
             if self._next_fd >= 0:
                 os.close(self._fd)
                 self._fd, self._next_fd = self._next_fd, -1
@@ -243,7 +245,6 @@ class Journal:
         thens, self._thens = self._thens, []
         for then in thens:
             run(then)
-        return True
 
     def _check(self) -> None:
         """Once a second: is there room for what calls in flight will write, and are refusals to be told?"""

@@ -7,7 +7,7 @@ from typing import Any
 
 from yescale.domain.ids import AccountId, Incarnation, KeyId, PurseId
 from yescale.domain.journal import AttemptNote, EndLine
-from yescale.domain.link import Draw, Drawn, Granted, KeyRecord, Refused, Want
+from yescale.domain.link import Draw, Drawn, Granted, KeyRecord, Refused, Want, Welcome
 from yescale.domain.price import Line
 from yescale.domain.usage import Meter
 
@@ -58,7 +58,7 @@ class FakeLink:
     def __init__(self, time: Time) -> None:
         self.up = True
         self.alive_at = time.now
-        self.welcome = None
+        self.welcome: Welcome | None = None
         self.sent: list[Any] = []
         self._callbacks: dict[type, list[Callable[[Any], object]]] = {}
         self._downs: list[Callable[[], object]] = []
@@ -103,9 +103,7 @@ class FakeRecord:
     def back(self, purses: tuple[tuple[PurseId, int], ...]) -> int:
         return self.end((), purses)
 
-    def end(
-        self, charges: tuple[tuple[PurseId, int], ...], backs: tuple[tuple[PurseId, int], ...] = ()
-    ) -> int:
+    def end(self, charges: tuple[tuple[PurseId, int], ...], backs: tuple[tuple[PurseId, int], ...] = ()) -> int:
         self.lines.append((charges, backs))
         self.last += 1
         return self.last

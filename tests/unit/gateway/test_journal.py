@@ -200,41 +200,60 @@ from yescale.domain.ids import PurseId
 from yescale.gateway.journal import Journal
 from yescale.settings import JournalSettings
 
-home, limit, file_bytes = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+home, ends, spare, rotating = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "True"
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 time = Time()
-book = Journal(home / "journals", INCARNATION, "n", JournalSettings(free_floor_bytes=0, file_bytes=file_bytes), time, time)
+
+
+def begin(folder, file_bytes):
+    return Journal(folder, INCARNATION, "n", JournalSettings(free_floor_bytes=0, file_bytes=file_bytes), time, time)
+
+
+def size(folder):
+    return (folder / INCARNATION / "000001.log").stat().st_size
+
+
+dry = begin(home / "dry", 2**26)
+for number in range(ends):
+    dry.end(end_line(f"call {number}"))
+limit = size(home / "dry") + spare
+book = begin(home / "journals", size(home / "dry") if rotating else 2**26)
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-written = [book.end(end_line(f"call {number}", note="x" * 50)) for number in range(6)]
-assert written[0] and not all(written), written
+written = [book.end(end_line(f"call {number}")) for number in range(6)]
 full = written.index(False)
+assert full == ends, written
 assert not any(written[full:]), written
 assert book.stuck and not book.writable
-assert book.last <= full + 2
+assert book.last == full + 1
 waited = []
 book.when_written(lambda: waited.append(book.last))
 time.pass_(2)
 assert book.stuck and not book.writable and waited == []
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+assert not book.end(end_line("call 6")), "the remainder comes first"
 time.pass_(0.2)
 assert not book.stuck and book.writable
 assert waited == [book.last]
-assert book.end(end_line("call 6"))
+assert book.end(end_line("call 7"))
 """
 
 
-@pytest.mark.parametrize(("limit", "file_bytes"), [(1_000, 2**26), (2_000, 2**26), (2_100, 2_050), (2_072, 2_050)])
+@pytest.mark.parametrize(
+    ("ends", "spare", "rotating"), [(0, 0, False), (1, 1, False), (2, 300, False), (3, 0, True), (3, 20, True)]
+)
 def test_a_short_write_is_finished_before_anything_else_is_written(
-    tmp_path: Path, limit: int, file_bytes: int
+    tmp_path: Path, ends: int, spare: int, rotating: bool
 ) -> None:
     """Also where the line that is cut short is the one that names the next file."""
     done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(tmp_path), str(limit), str(file_bytes)], check=False, capture_output=True
+        [sys.executable, "-c", FULL_DISK, str(tmp_path), str(ends), str(spare), str(rotating)],
+        check=False,
+        capture_output=True,
     )
     assert done.returncode == 0, done.stderr.decode()
     found = lines(tmp_path)
     assert [line.n for line in found] == list(range(1, len(found) + 1))
-    assert [line.id for line in found if isinstance(line, EndLine)] == [f"call {number}" for number in range(7)]
+    assert [line.id for line in found if isinstance(line, EndLine)] == [f"call {number}" for number in range(8)]
 
 
 WORKER = """

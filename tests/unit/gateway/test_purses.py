@@ -119,6 +119,12 @@ def test_a_refusal_is_repeated_for_a_second_without_asking() -> None:
     desk.admit(50)  # less than what was refused: that is another question
     desk.answer()
     assert len(desk.admitted()) == 1
+
+
+def test_a_second_after_a_refusal_control_is_asked_again() -> None:
+    desk = Desk(p10=50)
+    desk.admit(100)
+    desk.answer()
     desk.time.pass_(1.1)
     desk.admit(100)
     assert desk.answer() == 1
@@ -136,7 +142,7 @@ def test_a_change_ends_a_repeated_refusal() -> None:
 
 
 def test_a_sequential_client_of_a_poor_account_is_never_refused_while_the_money_lasts() -> None:
-    """promise 1: what an exact grant left over goes back in the line of the call's end, and ends the refusal of others."""
+    """promise 1: what an exact grant left over goes back in the line of the call's end, and ends a refusal."""
     desk = Desk(p10=100)
     for _ in range(9):
         desk.admit(100)
@@ -208,6 +214,62 @@ def test_a_grant_below_what_was_wanted_is_made_do_with() -> None:
     assert 100 <= amounts[1] < 5_000
 
 
+def test_a_grant_below_what_was_wanted_is_not_asked_for_again_by_each_call() -> None:
+    desk = Desk(p10=8_000)
+    desk.admit(100, 5_000)
+    desk.answer()
+    desk.end(desk.admitted()[0], 0)
+    assert desk.admit(100, 5_000) is None
+    assert [reservation.amount for reservation in desk.admitted()] == [1_000, 1_875]
+    desk.end(desk.admitted()[1], 0)
+    desk.time.pass_(1.1)
+    assert desk.admit(100, 5_000) is not None
+
+
+def test_calls_that_wait_together_are_drawn_for_together() -> None:
+    desk = Desk(p10=10**9)
+    for _ in range(200):
+        desk.admit(100)
+    assert desk.answer() <= 4
+    assert len(desk.admitted()) == 200
+
+
+def test_what_a_waiting_call_counts_on_is_not_returned_by_one_that_ends() -> None:
+    desk = Desk(p10=150)
+    desk.admit(100)
+    desk.answer()
+    desk.admit(150)
+    (draw,) = desk.link.take(Draw)
+    assert desk.end(desk.admitted()[0], 0) == ()
+    desk.link.say(desk.bank.draw(1, draw))
+    assert desk.got[1:] == []
+    assert desk.answer() == 1, "control refused the sum of both calls; the first one is over, so it is asked again"
+    assert [reservation.amount for reservation in desk.admitted()] == [100, 150]
+
+
+def test_a_call_that_others_are_always_quicker_than_is_503_in_the_end() -> None:
+    desk = Desk()
+    desk.admit(100)
+    draws = 0
+    while taken := desk.link.take(Draw):
+        draws += len(taken)
+        desk.link.say(Drawn(id=taken[0].id, granted=(Granted(purse=PurseId(10), total=0),)))
+    assert draws == 8
+    assert desk.codes() == ["temporarily_unavailable"]
+
+
+def test_a_call_waits_ten_seconds_at_most() -> None:
+    desk = Desk()
+    desk.admit(100)
+    draws = 0
+    while taken := desk.link.take(Draw):
+        draws += len(taken)
+        desk.time.pass_(2.9)
+        desk.link.say(Drawn(id=taken[0].id, granted=(Granted(purse=PurseId(10), total=0),)))
+    assert draws == 4
+    assert desk.codes() == ["temporarily_unavailable"]
+
+
 def test_both_purses_of_a_limited_key_are_drawn_at_once_and_the_key_refuses_alone() -> None:
     """promise 2"""
     desk = Desk(p10=10**9, p11=150)
@@ -233,7 +295,9 @@ def test_a_key_without_a_limit_is_charged_too_so_a_limit_set_later_counts_right(
     desk.settle()
     desk.admit(50, key=record(limited=True))
     draws = desk.link.take(Draw)
-    assert [want for want in draws[0].wants if want.purse == 11] == [Want(purse=PurseId(11), have=0, least=110, want=230)]
+    assert [want for want in draws[0].wants if want.purse == 11] == [
+        Want(purse=PurseId(11), have=0, least=110, want=230)
+    ]
     desk.link.say(desk.bank.draw(1, draws[0]))
     assert desk.bank.held(11) >= 50
     assert len(desk.admitted()) == 2
@@ -241,10 +305,12 @@ def test_a_key_without_a_limit_is_charged_too_so_a_limit_set_later_counts_right(
 
 def test_a_client_that_leaves_while_it_waits_takes_no_money_and_hears_nothing() -> None:
     desk = Desk(p10=10_000)
-    waiting = desk.admit(100)
-    waiting.cancel()
+    for amount in (100, 1_000_000):  # one will be granted, one refused
+        desk.admit(amount).cancel()
+    desk.admit(2_000_000)
     desk.answer()
-    assert desk.got == []
+    assert desk.codes() == ["insufficient_balance"]
+    assert desk.admitted() == []
     assert desk.purses.waiting == desk.purses.in_flight == 0
     desk.time.pass_(7)
     desk.settle()
