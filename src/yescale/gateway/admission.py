@@ -1,4 +1,4 @@
-"""Who may call what: credentials, the key's checks in the contract's order, and the worst case that money must cover."""
+"""Who may call what: credentials, the key's checks in the contract's order, the worst case that money must cover."""
 
 from collections.abc import Iterable
 from ipaddress import ip_address, ip_network

@@ -1,4 +1,4 @@
-"""Cross-origin requests: model routes answer pages of every origin, since the key itself is the only right they have."""
+"""Cross-origin requests: model routes answer pages of every origin, since a key is the only right that they have."""
 
 from typing import Final
 

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import ssl
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from random import Random
 from typing import Final
@@ -50,7 +51,7 @@ class Worker:
     def __init__(self, settings: Settings, slot: int) -> None:
         self._settings = settings
         self._clock = SystemClock()
-        self._rng = Random(os.urandom(32))  # ids and jitter: seeded well, guarding nothing
+        self._rng = Random(os.urandom(32))  # noqa: S311 - for ids and jitter; it guards nothing
         self._incarnation = Incarnation(os.urandom(16).hex())
         self._stop = asyncio.Event()
         hello = Hello(incarnation=self._incarnation, slot=slot, pid=os.getpid(), program=_program())
@@ -64,7 +65,9 @@ class Worker:
         timers = Timers(loop)
         try:
             relay = await self._assemble(loop, timers)
-            if relay is not None:
+            if relay is None:
+                sock.close()
+            else:
                 await self._listen(relay, sock)
         finally:
             self._link.close()
@@ -126,24 +129,39 @@ class Worker:
         listener.close()
         await self._drain(relay, server)
 
+    def _is_quiet(self, relay: Relay, server: Server) -> bool:
+        """Whether all calls have ended. Departed clients are not waited for: what they used is estimated."""
+        for call in tuple(relay.calls):
+            call.stop(everything=False)
+        return not server.busy and not relay.calls
+
     async def _drain(self, relay: Relay, server: Server) -> None:
         """Let what was accepted end; then give the money back and close the books."""
         server.drain()
         end = relay.now() + self._settings.server.drain_timeout_s
-        while (server.busy or relay.calls) and relay.now() < end:
-            for call in tuple(relay.calls):
-                call.stop(everything=False)
-            await asyncio.sleep(_DRAIN_STEP_S)
+        await _wait(relay, end, lambda: self._is_quiet(relay, server))
         for call in tuple(relay.calls):
             call.stop(everything=True)
-        last = relay.now() + _LAST_WORDS_S
-        while server.connections and relay.now() < last:
-            await asyncio.sleep(_DRAIN_STEP_S)
+        await _wait(relay, relay.now() + _LAST_WORDS_S, lambda: not server.connections)
         server.cut()
         relay.purses.give_back()
         relay.purses.close()
         relay.journal.close()
         relay.client.close()
+
+
+async def _wait(relay: Relay, end: float, true: Callable[[], bool]) -> None:
+    """Until something is so, or until `end`."""
+    over = asyncio.Event()
+
+    def look() -> None:
+        if true() or relay.now() >= end:
+            over.set()
+        else:
+            relay.timers.start(_DRAIN_STEP_S, look)
+
+    look()
+    await over.wait()
 
 
 def _program() -> str:

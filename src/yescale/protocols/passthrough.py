@@ -38,10 +38,10 @@ class Change(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Answer(Struct, frozen=True, gc=False):
-    """A whole answer, read: its usage (None = not reported or unreadable) and the size of the text it carries."""
+    """A whole answer, read: its usage (None = not reported or unreadable), and how to measure its text."""
 
     usage: Usage | None
-    text_bytes: int
+    text_bytes: Callable[[bytes], int]
 
 
 class UpstreamError(Struct, frozen=True, kw_only=True, gc=False):

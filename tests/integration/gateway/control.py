@@ -111,9 +111,7 @@ class Control:
             held = max(self.granted.get(want.purse, 0), want.have)
             total = min(max(held, want.want), max(held, self.balance))
             if total < want.least:
-                refused = Refused(
-                    purse=want.purse, code="insufficient_balance", balance=self.balance, held=held
-                )
+                refused = Refused(purse=want.purse, code="insufficient_balance", balance=self.balance, held=held)
                 return Drawn(id=message.id, refused=refused)
             totals.append(Granted(purse=want.purse, total=total))
         self.granted.update({g.purse: g.total for g in totals})

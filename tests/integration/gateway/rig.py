@@ -128,7 +128,9 @@ class Upstream:
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
-                length = next(int(x.split(b":")[1]) for x in head.lower().split(b"\r\n") if x.startswith(b"content-length"))
+                length = next(
+                    int(x.split(b":")[1]) for x in head.lower().split(b"\r\n") if x.startswith(b"content-length")
+                )
                 visit = Visit(head, await reader.readexactly(length), writer, reader)
                 self.visits.append(visit)
                 await self.script(visit)
@@ -181,6 +183,13 @@ class Client:
         size = int((await asyncio.wait_for(self.reader.readuntil(b"\r\n"), 10)).strip(), 16)
         return (await self.reader.readexactly(size + 2))[:-2]
 
+    async def answer_body(self) -> bytes:
+        """The rest of a chunked body."""
+        pieces: list[bytes] = []
+        while piece := await self.chunk():
+            pieces.append(piece)
+        return b"".join(pieces)
+
     async def answer(self, *, body: bool = True) -> Answer:
         status, headers = await self.head()
         if headers.get("transfer-encoding") == "chunked":
@@ -227,6 +236,9 @@ class Rig:
         listener.listen()
         self.port = listener.getsockname()[1]
         self._task = asyncio.get_running_loop().create_task(self.worker.serve(listener))
+        client = await self.client()
+        client.send("GET", "/healthz")
+        assert (await client.answer()).status == 200
         return self
 
     async def __aexit__(
@@ -291,7 +303,7 @@ class Rig:
         """Send a chat call and do not wait."""
         client = client or await self.client()
         full = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]} | body
-        client.send("POST", path, json.dumps(full).encode(), authorization=f"Bearer sk-{KEY}", content_type="application/json")
+        client.send("POST", path, json.dumps(full).encode(), authorization=f"Bearer sk-{KEY}")
         return client
 
     async def call(self, **body: Any) -> Answer:
@@ -314,6 +326,14 @@ class Rig:
     @property
     def refusals(self) -> list[str]:
         return [line.code for line in self.lines if isinstance(line, NoLine)]
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        """Wait until something is so."""
+        for _ in range(250):
+            if true():
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError("it never came true")
 
     async def end(self, number: int = 1) -> EndLine:
         """Wait for the end line number `number`."""

@@ -48,8 +48,10 @@ async def test_the_upstream_gets_the_channels_secret_and_nothing_of_the_clients(
 
 
 async def test_embeddings_pass(rig: Rig) -> None:
-    async def vectors(visit) -> None:  # noqa: ANN001
-        await visit.answer(200, {"object": "list", "data": [{"embedding": [0.5]}], "usage": {"prompt_tokens": 8, "total_tokens": 8}})
+    async def vectors(visit) -> None:
+        await visit.answer(
+            200, {"object": "list", "data": [{"embedding": [0.5]}], "usage": {"prompt_tokens": 8, "total_tokens": 8}}
+        )
 
     rig.first.script = vectors
     client = await rig.client()

@@ -10,7 +10,7 @@ from yescale.domain.money import Nano
 from yescale.domain.price import Line
 from yescale.domain.usage import INPUT_METERS, OUTPUT_METERS, Meter, Usage
 from yescale.gateway.admission import UNSTATED_CONTEXT, Order
-from yescale.pricing.book import Unpriced
+from yescale.pricing.book import Facts, Unpriced
 from yescale.pricing.quote import quote
 from yescale.protocols.passthrough import BYTES_PER_TOKEN
 
@@ -91,7 +91,7 @@ def _price(order: Order, usage: dict[Meter, int]) -> tuple[tuple[Line, ...], lis
 
 
 def _price_apart(
-    order: Order, usage: dict[Meter, int], facts: dict[str, str | int]
+    order: Order, usage: dict[Meter, int], facts: Facts
 ) -> tuple[tuple[Line, ...], list[Meter]]:
     lines: list[Line] = []
     gaps: list[Meter] = []

@@ -23,7 +23,7 @@ class _State:
 
 
 class ChannelHealth:
-    """Breakers: consecutive failures rest a channel, longer each time; then one call probes it. Times are loop times."""
+    """Breakers: consecutive failures rest a channel, longer each time; one call then probes it. On the loop's clock."""
 
     __slots__ = ("_rng", "_settings", "_states")
 

@@ -6,30 +6,30 @@ from typing import Final, TypeVar
 
 from yescale.domain import faults
 from yescale.domain.faults import Fault
-from yescale.domain.ids import CallId, ChannelId, PurseId
-from yescale.domain.journal import AttemptNote, EndLine, OpenCall, Outcome
+from yescale.domain.ids import CallId, PurseId
+from yescale.domain.journal import EndLine, Outcome
 from yescale.domain.money import Nano
 from yescale.gateway import admission, answers
 from yescale.gateway.admission import Order
 from yescale.gateway.leases import Reservation
-from yescale.gateway.relay import attempts, endings
-from yescale.gateway.relay.attempts import Verdict
+from yescale.gateway.relay import endings, verdicts
+from yescale.gateway.relay.attempts import Attempts
 from yescale.gateway.relay.endings import NOTHING, Ending, Served
 from yescale.gateway.relay.relay import Relay
+from yescale.gateway.relay.verdicts import Verdict
 from yescale.gateway.surfaces import Surface
-from yescale.protocols.passthrough import BYTES_PER_TOKEN, Change, Tap, UpstreamError, scrub
+from yescale.protocols.passthrough import BYTES_PER_TOKEN, Tap, UpstreamError, scrub
 from yescale.protocols.sse import TooLong
-from yescale.routing.plan import choose
 from yescale.routing.table import Candidate
 from yescale.wire.client import Attempt, Failure
 from yescale.wire.server import Exchange
 from yescale.wire.timers import Deadline, Timer
 
 LOG: Final = logging.getLogger("yescale.relay")
+DEFECT: Final = "call %s failed inside the gateway: a defect"
 KEEPALIVE: Final = b": keepalive\n\n"
 _OK: Final = range(200, 300)
 _MAX_ERROR_BYTES: Final = 256 * 1024
-_AGAIN_S: Final = 0.1  # before the only channel is tried once more; twice as long each time
 _MOST_ID: Final = 128  # characters of a client's own request id that are kept
 _TOKEN_SCALE: Final = 10**12  # Ceiling.token_price is for so many tokens
 
@@ -44,9 +44,6 @@ class Passage:
 
     __slots__ = (
         "_amount",
-        "_attempt",
-        "_body",
-        "_candidate",
         "_committed",
         "_drain_bytes",
         "_ended",
@@ -54,21 +51,17 @@ class Passage:
         "_first_at",
         "_gone_at",
         "_id",
-        "_limit",
-        "_notes",
         "_order",
         "_parts",
         "_pipe",
         "_quiet",
         "_relay",
         "_reservation",
-        "_secret",
-        "_sent_at",
         "_size",
         "_surface",
         "_tap",
         "_timer",
-        "_tried",
+        "_tries",
     )
 
     def __init__(
@@ -80,20 +73,13 @@ class Passage:
         self._order = order
         self._reservation = reservation
         self._id = CallId("")
-        self._body = b""
-        self._limit: int | None = None
-        self._candidate: Candidate | None = None
-        self._secret = 0
-        self._attempt: Attempt | None = None
-        self._tried: tuple[ChannelId, ...] = ()
-        self._notes: tuple[AttemptNote, ...] = ()
+        self._tries = Attempts(relay, surface, order, reservation)
         self._pipe: Callable[[Attempt, bytes, bool], None] | None = None
         self._tap: Tap | None = None
         self._parts: list[bytes] = []
         self._size = 0
         self._timer: Timer | None = None
         self._quiet: Deadline | None = None
-        self._sent_at = 0.0
         self._first_at = 0.0
         self._gone_at = 0.0
         self._drain_bytes = 0
@@ -104,80 +90,44 @@ class Passage:
     def start(self, call: CallId, body: bytes) -> None:
         """Begin with the best candidate."""
         self._id = call
-        self._body = body
         self._exchange.listener = self
         self._relay.calls.add(self)
-        order = self._order
-        if self._reservation.amount < order.ceiling.most and order.peek.declared is None:
-            self._limit = max(1, order.ceiling.output_tokens(self._reservation.amount))
-        if order.peek.stream:
+        self._tries.start(call, body, self._exchange.started)
+        if self._order.peek.stream:
             self._quiet = Deadline(self._relay.timers, self._keep_alive)
             self._quiet.set(self._relay.now() + self._relay.settings.relay.keepalive_s)
-        self._guard(self._try_next, attempts.FIRST)
+        self._guard(self._try_next, verdicts.FIRST)
 
     # --- attempts
 
     def _try_next(self, verdict: Verdict) -> None:
         """Another candidate, or the same once more, or the end. `verdict`: of the attempt before."""
-        relay, settings = self._relay, self._relay.settings.relay
-        now = relay.now()
-        in_time = len(self._tried) < settings.max_attempts and now - self._exchange.started < settings.total_s
-        if not verdict.retry or not in_time:
-            self._give_up(verdict.fault)
-            return
-        other = choose(self._order.tiers, relay.health, now, relay.rng, self._tried)
-        if other is not None:
-            self._send(other)
-            return
-        last = self._candidate
-        if last is None or not verdict.again or relay.health.resting(last.channel.id, now):
-            self._give_up(verdict.fault)
-            return
-        delay = _AGAIN_S * 2 ** len(self._notes) * relay.rng.uniform(0.5, 1.0)
-        self._timer = relay.timers.start(delay, self._again)
+        while True:
+            step = self._tries.pick(verdict)
+            if step is None:
+                self._give_up(verdict.fault)
+                return
+            if not isinstance(step, Candidate):
+                self._timer = self._relay.timers.start(step, self._again)
+                return
+            if self._tries.send(step, self):
+                return
+            verdict = verdicts.UNUSABLE
 
     def _again(self) -> None:
         self._timer = None
-        if self._candidate is not None and not self._ended:
-            self._guard(self._send, self._candidate)
+        if self._tries.candidate is not None and not self._ended:
+            self._guard(self._resend, self._tries.candidate)
 
-    def _send(self, candidate: Candidate) -> None:
-        relay, channel = self._relay, candidate.channel
-        now = relay.now()
-        self._candidate = candidate
-        self._tried = (*self._tried, channel.id)
-        self._secret = relay.health.pick_secret(channel, now)
-        target = relay.targets.find(channel, self._surface.operation, self._secret)
-        if target is None or target.format is not self._surface.format:
-            self._try_next(attempts.UNUSABLE)
-            return
-        change = Change(model=candidate.upstream_model, limit=self._limit, limit_field=target.limit_field)
-        body = target.format.rewrite(self._body, self._order.peek, change)
-        relay.health.begin(channel.id)
-        self._sent_at = now
-        if not self._notes:
-            relay.journal.open(self._opening(channel.id))
-        deadlines = attempts.deadlines(relay.settings.relay, now - self._exchange.started)
-        self._attempt = relay.client.send(target.origin, target.head, body, self, deadlines, replayable=True)
-
-    def _opening(self, channel: ChannelId) -> OpenCall:
-        reservation = self._reservation
-        return OpenCall(
-            id=self._id,
-            at_ms=self._relay.clock.wall_ms(),
-            key=reservation.key.id,
-            account=reservation.key.account,
-            model=self._order.peek.model,
-            channel=channel,
-            reserved=reservation.amount,
-            stream=self._order.peek.stream,
-        )
+    def _resend(self, candidate: Candidate) -> None:
+        if not self._tries.send(candidate, self):
+            self._try_next(verdicts.UNUSABLE)
 
     def _fail(self, verdict: Verdict, status: int = 0, failure: str = "") -> None:
         """The attempt came to nothing and no content has gone out: try on, or tell the client."""
-        self._close_attempt(status, failure)
+        self._tries.close(status, failure)
         if verdict.counts:
-            self._blame()
+            self._tries.blame()
         self._pipe, self._tap, self._size = None, None, 0
         self._parts.clear()
         if self._gone_at:
@@ -185,45 +135,30 @@ class Passage:
         else:
             self._try_next(verdict)
 
-    def _blame(self) -> None:
-        """Count the failure against the channel, once per call however often it was tried."""
-        candidate = self._candidate
-        if candidate is not None and self._tried.count(candidate.channel.id) == 1:
-            self._relay.health.fail(candidate.channel.id, self._reservation.key.account, self._relay.now())
-
-    def _close_attempt(self, status: int, failure: str) -> None:
-        """Write the attempt down and let go of it."""
-        candidate = self._candidate
-        if self._attempt is None or candidate is None:
-            return
-        self._attempt = None
-        self._relay.health.end(candidate.channel.id)
-        took = int((self._relay.now() - self._sent_at) * 1_000)
-        note = AttemptNote(channel=candidate.channel.id, status=status, failure=failure, ms=took)
-        self._notes = (*self._notes, note)
-
     # --- the upstream (Sink)
 
     def received(self, attempt: Attempt, data: bytes, done: bool) -> None:
         """Bytes of the answer."""
-        if attempt is not self._attempt:
+        if attempt is not self._tries.current:
             return  # what follows the end of a call
         try:
             (self._pipe or self._open_pipe(attempt))(attempt, data, done)
         except Exception:
+            LOG.exception(DEFECT, self._id)
             self._crash()
 
     def failed(self, attempt: Attempt, failure: Failure) -> None:
         """The attempt ended without a whole answer."""
-        if attempt is not self._attempt:
+        if attempt is not self._tries.current:
             return
         name = failure.name.lower()
         try:
             if self._committed:
-                self._break_off(attempt, attempts.cut_fault(failure), name)
+                self._break_off(attempt, verdicts.cut_fault(failure), name)
             else:
-                self._fail(attempts.judge_failure(failure), attempt.status, name)
+                self._fail(verdicts.judge_failure(failure), attempt.status, name)
         except Exception:
+            LOG.exception(DEFECT, self._id)
             self._crash()
 
     def _open_pipe(self, attempt: Attempt) -> Callable[[Attempt, bytes, bool], None]:
@@ -231,8 +166,7 @@ class Passage:
         if not self._first_at:
             self._first_at = self._relay.now()
         peek = self._order.peek
-        kind = attempt.header(b"content-type") or b""
-        if peek.stream and attempt.status in _OK and kind[: len(answers.EVENTS)].lower() == answers.EVENTS:
+        if peek.stream and attempt.status in _OK and verdicts.is_stream(attempt):
             self._tap = self._surface.format.tap(peek.wants_usage, self._relay.settings.relay.max_event_bytes)
             self._pipe = self._flow
         else:
@@ -279,8 +213,9 @@ class Passage:
 
     def _commit(self) -> None:
         self._committed = True
-        if self._candidate is not None:
-            self._relay.health.answered(self._candidate.channel.id)
+        self._tries.praise()
+        self._tries.forget_body()
+        self._exchange.body = b""  # it may be large, and the answer may take long
 
     def _finish_stream(self, tap: Tap, out: bytes) -> None:
         """The end mark has come: settle, then send it. The upstream's connection ends on its own."""
@@ -296,27 +231,26 @@ class Passage:
 
     def _go_wrong(self, attempt: Attempt, fault: Fault, failure: str) -> None:
         """A stream went wrong while its connection may still be up."""
-        if attempt is self._attempt:  # else the call ended while the last events went out
+        if attempt is self._tries.current:  # else the call ended while the last events went out
             attempt.cancel()
             if self._committed:
                 self._break_off(attempt, fault, failure)
             else:
-                self._fail(attempts.broken(fault), attempt.status, failure)
+                self._fail(verdicts.broken(fault), attempt.status, failure)
 
     def _break_off(self, attempt: Attempt, fault: Fault, failure: str) -> None:
         """The answer is incomplete, and must not look complete (promise 28)."""
         tap = self._tap
         served = None if tap is None else Served(tap.usage, tap.text_bytes)
-        self._close_attempt(attempt.status, failure)
-        self._blame()
+        self._tries.close(attempt.status, failure)
+        self._tries.blame()
         outcome: Outcome = "deadline" if fault is faults.UPSTREAM_TIMEOUT else "upstream_cut"
         ending = Ending(outcome="client_gone" if self._gone_at else outcome, status=200, code=fault.code, note=failure)
         self._settle(ending, served, self._exchange.cut, self._surface.format.render_event(fault, self._id))
 
     def _fault_of(self, error: UpstreamError) -> Fault:
         """An error that came as an event, in our words around the upstream's."""
-        secrets = self._candidate.channel.secrets if self._candidate is not None else ()
-        message = scrub(error.message.encode(), secrets).decode(errors="replace")
+        message = scrub(error.message.encode(), self._tries.secrets).decode(errors="replace")
         return faults.UPSTREAM_CUT.saying(message) if message else faults.UPSTREAM_CUT
 
     # --- whole answers
@@ -328,7 +262,7 @@ class Passage:
         limit = self._relay.settings.relay.max_answer_bytes if attempt.status in _OK else _MAX_ERROR_BYTES
         if self._size > limit:
             attempt.cancel()
-            self._fail(attempts.GARBAGE, attempt.status, "answer too long")
+            self._fail(verdicts.GARBAGE, attempt.status, "answer too long")
         elif done:
             body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
             if attempt.status in _OK:
@@ -339,11 +273,14 @@ class Passage:
     def _weigh(self, attempt: Attempt, body: bytes) -> None:
         answer = None if self._order.peek.stream else self._surface.format.read_answer(body)
         if answer is None:
-            self._fail(attempts.GARBAGE, attempt.status, "garbage")
+            self._fail(verdicts.GARBAGE, attempt.status, "garbage")
             return
         self._commit()
-        kind = attempt.header(b"content-type") or answers.JSON
-        self._settle(self._well(200), Served(answer.usage, answer.text_bytes), self._send_whole, (kind, body))
+        kind = attempt.header(b"content-type") or b""
+        kind = kind if kind.startswith(answers.JSON) else answers.JSON  # some say text/plain of what is JSON
+        usage = answer.usage
+        text = 0 if usage is not None and endings.believable(self._order, usage) else answer.text_bytes(body)
+        self._settle(self._well(200), Served(usage, text), self._send_whole, (kind, body))
 
     def _send_whole(self, answer: tuple[bytes, bytes]) -> None:
         head = self._head(answer[0]) + b"x-yescale-cost: %d\r\n" % self._amount
@@ -352,32 +289,19 @@ class Passage:
     def _hear_error(self, attempt: Attempt, body: bytes) -> None:
         """A whole answer that is an error: the client's mistake, or a reason to try elsewhere."""
         error = self._surface.format.read_error(body)
-        verdict = attempts.judge_answer(attempt.status, error)
-        wait = attempts.retry_after(attempt.header(b"retry-after"))
-        self._rest_secret(verdict, attempt.status, wait)
+        verdict = verdicts.judge_answer(attempt.status, error)
+        wait = verdicts.retry_after(attempt.header(b"retry-after"))
+        self._tries.rest_secret(verdict, attempt.status, wait)
         if verdict.own:
             self._pass_on(attempt.status, body, error)
         else:
-            self._fail(attempts.with_wait(verdict, wait), attempt.status)
-
-    def _rest_secret(self, verdict: Verdict, status: int, wait: int | None) -> None:
-        """Leave a secret alone that was refused (the operator is told) or that is asked to wait."""
-        candidate, relay = self._candidate, self._relay
-        if candidate is None:
-            return
-        if verdict.rest_secret:
-            relay.health.rest_secret(candidate.channel, self._secret, relay.now(), relay.settings.relay.secret_rest_s)
-            relay.link.rested(candidate.channel.id, self._secret, status)
-        elif wait and not verdict.own:
-            relay.health.rest_secret(candidate.channel, self._secret, relay.now(), wait)
+            self._fail(verdicts.with_wait(verdict, wait), attempt.status)
 
     def _pass_on(self, status: int, body: bytes, error: UpstreamError) -> None:
         """The client's own mistake, found by the upstream: its status, and its body without our secrets."""
-        secrets = self._candidate.channel.secrets if self._candidate is not None else ()
-        if self._candidate is not None:
-            self._relay.health.answered(self._candidate.channel.id)
-        fault = attempts.own_fault(status, error)
-        told = scrub(body, secrets) if error.message else self._surface.format.render(fault, self._id)
+        self._tries.praise()
+        fault = verdicts.own_fault(status, error)
+        told = scrub(body, self._tries.secrets) if error.message else self._surface.format.render(fault, self._id)
         ending = Ending(outcome="upstream_error", status=status, code=fault.code)
         if self._exchange.begun:
             self._settle(ending, None, self._exchange.cut, b"data: %b\n\n" % b" ".join(told.split(b"\n")))
@@ -391,27 +315,26 @@ class Passage:
 
     def client_paused(self) -> None:
         """The client reads slower than the upstream writes."""
-        if self._attempt is not None:
-            self._attempt.pause()
+        if self._tries.current is not None:
+            self._tries.current.pause()
 
     def client_resumed(self) -> None:
         """The client has caught up."""
-        if self._attempt is not None:
-            self._attempt.resume()
+        if self._tries.current is not None:
+            self._tries.current.resume()
 
     def client_gone(self) -> None:
-        """The client left: read on for the real usage as far as the channel allows, else estimate (promises 6, 9, 10)."""
+        """The client left: read on for the real usage as far as the channel allows, else estimate it."""
         if not self._ended and not self._gone_at:
             self._gone_at = self._relay.now()
-            self._guard(self._drain, self._attempt)
+            self._guard(self._drain, self._tries.current)
 
     def _drain(self, attempt: Attempt | None) -> None:
         if self._quiet is not None:
             self._quiet.close()
-        candidate = self._candidate
+        candidate = self._tries.candidate
         if attempt is None or candidate is None or not attempt.sent:
-            if attempt is not None:
-                attempt.cancel()
+            self._tries.cancel()
             self._settle(Ending(outcome="client_gone", status=200, note="nothing was sent upstream"), None)
             return
         channel, price = candidate.channel, self._order.ceiling.token_price
@@ -432,9 +355,8 @@ class Passage:
         """Cancel the upstream and charge what it said, or an estimate of what it did."""
         if self._ended:
             return
-        attempt, tap = self._attempt, self._tap
-        if attempt is not None:
-            attempt.cancel()
+        attempt, tap = self._tries.current, self._tap
+        self._tries.cancel()
         served = Served(None, 0) if tap is None else Served(tap.usage, tap.text_bytes)
         refused = attempt is not None and attempt.status != 0 and attempt.status not in _OK
         self._settle(Ending(outcome="client_gone", status=200, note=why), None if refused else served)
@@ -460,9 +382,8 @@ class Passage:
     def _shut(self, fault: Fault) -> None:
         if self._ended:
             return
-        attempt, tap = self._attempt, self._tap
-        if attempt is not None:
-            attempt.cancel()
+        tap = self._tap
+        self._tries.cancel()
         served = Served(tap.usage, tap.text_bytes) if tap is not None and self._committed else None
         status = 200 if self._exchange.begun else fault.status
         self._settle(Ending(outcome="drained", status=status, code=fault.code), served, self._tell, fault)
@@ -478,7 +399,7 @@ class Passage:
     def _give_up(self, fault: Fault) -> None:
         """No candidate is left."""
         outcome: Outcome = "deadline" if fault is faults.UPSTREAM_TIMEOUT else "upstream_error"
-        if not self._notes:
+        if not self._tries.notes:
             outcome = "refused"
         status = 200 if self._exchange.begun else fault.status
         self._settle(Ending(outcome=outcome, status=status, code=fault.code), None, self._tell, fault)
@@ -489,17 +410,16 @@ class Passage:
         else:
             answers.refuse(self._exchange, fault, self._surface.format, self._id)
 
-    def _guard(self, act: Callable[[T], None], what: T) -> None:
+    def _guard(self, act: Callable[[T], object], what: T) -> None:
         """Do something that must not leave a reservation behind, whatever happens (promise 12)."""
         try:
             act(what)
         except Exception:
+            LOG.exception(DEFECT, self._id)
             self._crash()
 
     def _crash(self) -> None:
-        LOG.exception("call %s failed inside the gateway: a defect", self._id)
-        if self._attempt is not None:
-            self._attempt.cancel()
+        self._tries.cancel()
         if self._ended:
             self._exchange.cut()
             return
@@ -520,14 +440,16 @@ class Passage:
         if self._ended:
             return
         self._ended = True
+        self._pipe = None  # a bound method of ours: the call must not wait for the garbage collector
         relay = self._relay
         relay.calls.discard(self)
         if self._timer is not None:
             self._timer.cancel()
         if self._quiet is not None:
             self._quiet.close()
-        if self._attempt is not None:
-            self._close_attempt(self._attempt.status, "")
+            self._quiet = None
+        if self._tries.current is not None:
+            self._tries.close(self._tries.current.status, "")
         bill = NOTHING if served is None else endings.bill(self._order, served)
         self._amount = bill.amount
         backs = relay.purses.settle(self._reservation, bill.amount)
@@ -541,7 +463,7 @@ class Passage:
 
     def _line(self, ending: Ending, bill: endings.Bill, backs: tuple[tuple[PurseId, Nano], ...]) -> EndLine:
         relay, key, order = self._relay, self._reservation.key, self._order
-        exchange, candidate = self._exchange, self._candidate
+        exchange, candidate = self._exchange, self._tries.candidate
         started, now = exchange.started, relay.now()
         own_id = exchange.header(b"x-request-id")
         note = f"{ending.note}; {bill.note}" if ending.note and bill.note else ending.note or bill.note
@@ -556,7 +478,7 @@ class Passage:
             group=order.group.name,
             model=order.peek.model,
             upstream_model="" if candidate is None else candidate.upstream_model,
-            channel=ChannelId(0) if candidate is None else candidate.channel.id,
+            channel=self._tries.channel,
             outcome=ending.outcome,
             status=ending.status,
             stream=order.peek.stream,
@@ -565,7 +487,7 @@ class Passage:
             lines=bill.lines,
             amount=bill.amount,
             charges=tuple((purse, bill.amount) for purse in self._reservation.pays),
-            attempts=self._notes,
+            attempts=self._tries.notes,
             first_ms=int((self._first_at - started) * 1_000) if self._first_at else -1,
             total_ms=int((now - started) * 1_000),
             snapshot=order.table.snapshot.version,
@@ -574,19 +496,15 @@ class Passage:
             client_request_id="" if own_id is None else own_id[:_MOST_ID].decode("ascii", "replace"),
             error=ending.code,
             note=note,
-            losses=self._losses,
+            losses=() if self._tries.limit is None else ("max_tokens",),
         )
-
-    @property
-    def _losses(self) -> tuple[str, ...]:
-        return () if self._limit is None else ("max_tokens",)
 
     def _head(self, kind: bytes) -> bytes:
         """The header lines of an answer that came from an upstream."""
         call = self._id.encode()
         head = answers.stream_head(call) if kind is answers.EVENTS else answers.head(call, kind)
-        if self._limit is not None:
+        if self._tries.limit is not None:
             head += b"x-yescale-losses: max_tokens\r\n"
-        if admission.is_admin(self._reservation.key) and self._candidate is not None:
-            head += b"x-yescale-channel: %d\r\n" % self._candidate.channel.id
+        if admission.is_admin(self._reservation.key):
+            head += b"x-yescale-channel: %d\r\n" % self._tries.channel
         return head

@@ -148,7 +148,7 @@ class _Twice(ValueError):
 
 
 def _members(body: bytes) -> dict[str, tuple[int, int]]:
-    """Name and place of each top-level value of an object that is known to be valid JSON. Raises _Twice, _TooManyMarks."""
+    """Name and place of each top-level value of valid JSON. Raises _Twice, _TooManyMarks."""
     found: dict[str, tuple[int, int]] = {}
     depth = 0
     name: str | None = None

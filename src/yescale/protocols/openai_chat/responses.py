@@ -27,8 +27,7 @@ def read_chat(body: bytes) -> Answer | None:
         return None
     if bytes(memoryview(wire.choices)[:1]) != b"[":
         return None
-    usage = meters(wire.usage)
-    return Answer(usage, 0 if usage is not None else text_bytes(body))
+    return Answer(meters(wire.usage), text_bytes)
 
 
 def read_embeddings(body: bytes) -> Answer | None:
@@ -37,7 +36,7 @@ def read_embeddings(body: bytes) -> Answer | None:
         wire = _VECTORS.decode(body)
     except _BROKEN:
         return None
-    return Answer(meters(wire.usage), 0) if bytes(memoryview(wire.data)[:1]) == b"[" else None
+    return Answer(meters(wire.usage), text_bytes) if bytes(memoryview(wire.data)[:1]) == b"[" else None
 
 
 def text_bytes(data: bytes) -> int:

@@ -12,6 +12,7 @@ from yescale.protocols.openai_chat.schema import WireChunk
 from yescale.protocols.passthrough import UpstreamError
 
 _CHUNK: Final = msgspec.json.Decoder(WireChunk)
+_END: Final = b"data: [DONE]\n\n"
 _CONTENT: Final = b'content":"'  # also the end of "reasoning_content"
 _WIDTH: Final = len(_CONTENT)
 _BACKSLASH: Final = 0x5C
@@ -38,13 +39,15 @@ class ChatTap:
         return self._listen(self._framer.feed(data))
 
     def finish(self) -> bytes:
-        """An event that the upstream did not close with a blank line, closed."""
+        """What the upstream left open: an event without its blank line if it is whole, the end mark if it finished."""
         if self.done or self.error is not None:
             return b""
-        tail = self._framer.finish()
-        if not tail.strip():
-            return b""
-        return self._listen(tail.rstrip(b"\r\n") + b"\n\n")
+        tail = self._framer.finish().rstrip(b"\r\n")
+        out = self._listen(tail + b"\n\n") if _is_whole(tail) else b""
+        if self.finished and not self.done and self.error is None:
+            self.done = True
+            out += _END
+        return out
 
     def _listen(self, block: bytes) -> bytes:
         if b'"finish_reason":"' in block or b'"finish_reason": "' in block:
@@ -84,6 +87,18 @@ class ChatTap:
                 return self._keep_usage
         self.text_bytes += _count_text(event)
         return True
+
+
+def _is_whole(event: bytes) -> bool:
+    """Whether an event that nothing closed is not half a one."""
+    _, data = sse.data_of(event)
+    if data == b"[DONE]":
+        return True
+    try:
+        _CHUNK.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 def _may_have_usage(block: bytes) -> bool:
