@@ -9,12 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.domain.ids import AccountId, Incarnation, PurseId
 from yescale.domain.money import Nano
-from yescale.store.bulk import bulk_update, bulk_upsert, padded
+from yescale.store.bulk import among, bulk_update, bulk_upsert, padded
 from yescale.store.database import database_ms
 from yescale.store.tables import leases, purses
 
 
-class Purse(Struct, kw_only=True):
+class Purse(Struct):
     """The working copy of a locked purse row. granted - spent = balance - over, always."""
 
     id: PurseId
@@ -53,7 +53,7 @@ class Purse(Struct, kw_only=True):
         self.balance += amount
 
 
-class Lease(Struct, kw_only=True):
+class Lease(Struct):
     """What one incarnation may spend of one purse: three totals that only grow."""
 
     purse_id: PurseId
@@ -69,16 +69,15 @@ class Lease(Struct, kw_only=True):
 
 
 _PURSE_COLUMNS: Final = [purses.c[name] for name in Purse.__struct_fields__]
-_LOCK: Final = (
-    select(*_PURSE_COLUMNS)
-    .where(purses.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(purses.c.id)
-    .with_for_update()
+_LOCK: Final = among(
+    lambda in_ids: select(*_PURSE_COLUMNS).where(in_ids(purses.c.id)).order_by(purses.c.id).with_for_update()
+)
+_LEASES: Final = among(
+    lambda in_ids: select(*[leases.c[name] for name in Lease.__struct_fields__]).where(
+        leases.c.incarnation == bindparam("incarnation"), in_ids(leases.c.purse_id)
+    )
 )
 _NEW: Final = purses.insert().returning(purses.c.id)
-_LEASES: Final = select(*[leases.c[name] for name in Lease.__struct_fields__]).where(
-    leases.c.incarnation == bindparam("incarnation"), leases.c.purse_id.in_(bindparam("ids", expanding=True))
-)
 _MOVED: Final = ("granted", "spent", "balance", "held", "over", "calls", "used_ms", "strained_ms")
 _WRITE_PURSES: Final = bulk_update(purses, "id", _MOVED)
 _WRITE_LEASES: Final = bulk_upsert(leases, ("purse_id", "incarnation"), ("granted", "settled", "returned"))
@@ -89,8 +88,8 @@ async def lock_purses(connection: AsyncConnection, ids: Iterable[PurseId]) -> di
     wanted = padded(ids)
     if not wanted:
         return {}
-    rows = (await connection.execute(_LOCK, {"ids": wanted})).mappings()
-    return {row["id"]: Purse(**row) for row in rows}
+    rows = await connection.execute(_LOCK[connection.dialect.name], {"ids": wanted})
+    return {row[0]: Purse(*row) for row in rows}
 
 
 async def read_leases(
@@ -100,8 +99,9 @@ async def read_leases(
     wanted = padded(ids)
     found = {purse: Lease(purse_id=purse, incarnation=incarnation) for purse in wanted}
     if wanted:
-        rows = (await connection.execute(_LEASES, {"incarnation": incarnation, "ids": wanted})).mappings()
-        found.update({row["purse_id"]: Lease(**row) for row in rows})
+        query = _LEASES[connection.dialect.name]
+        for row in await connection.execute(query, {"incarnation": incarnation, "ids": wanted}):
+            found[row[0]] = Lease(*row)
     return found
 
 

@@ -3,7 +3,7 @@
 The offset is compared and set first, in the same transaction as everything that the lines change.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -17,7 +17,7 @@ from yescale.ledger.journal_file import Record
 from yescale.ledger.rows import Purse, lock_purses, read_leases, strain, write_leases, write_purses
 from yescale.ledger.tally import MOST, Bill, Book, Reject, Tally, named_purses
 from yescale.store import changes
-from yescale.store.bulk import bulk_insert, either, padded
+from yescale.store.bulk import among, bulk_insert, either, padded
 from yescale.store.calls import end_row, insert_calls
 from yescale.store.database import database_ms, unstorable
 from yescale.store.logs import insert_refusals
@@ -48,10 +48,10 @@ _COUNT: Final = (
     )
 )
 _OFFSETS: Final = select(journals.c.file, journals.c.off).where(journals.c.incarnation == bindparam("of"))
-_ACCOUNTS: Final = select(accounts.c.id, accounts.c.purse_id, accounts.c.username).where(
-    accounts.c.id.in_(bindparam("ids", expanding=True))
+_ACCOUNTS: Final = among(
+    lambda in_ids: select(accounts.c.id, accounts.c.purse_id, accounts.c.username).where(in_ids(accounts.c.id))
 )
-_KEYS: Final = select(keys.c.id, keys.c.purse_id).where(keys.c.id.in_(bindparam("ids", expanding=True)))
+_KEYS: Final = among(lambda in_ids: select(keys.c.id, keys.c.purse_id).where(in_ids(keys.c.id)))
 _ENTRIES: Final = insert(entries).returning(entries.c.id, entries.c.account_id)
 _POSTINGS: Final = bulk_insert(postings, ("entry_id", "book", "account_id", "amount"))
 _QUARANTINE: Final = bulk_insert(quarantine, ("incarnation", "file", "off", "raw", "reason", "amount", "at_ms"))
@@ -226,9 +226,9 @@ async def _read(
     return book, {row.id: row.username for row in account_rows}
 
 
-async def _by_id(connection: AsyncConnection, statement: Select[Any], ids: set[int]) -> Sequence[Row[Any]]:
+async def _by_id(connection: AsyncConnection, query: Mapping[str, Select[Any]], ids: set[int]) -> Sequence[Row[Any]]:
     wanted = padded(number for number in ids if 0 < number <= MOST)
-    return (await connection.execute(statement, {"ids": wanted})).all() if wanted else ()
+    return (await connection.execute(query[connection.dialect.name], {"ids": wanted})).all() if wanted else ()
 
 
 async def _enter(connection: AsyncConnection, bills: dict[AccountId, Bill]) -> dict[AccountId, int]:

@@ -1,19 +1,34 @@
-"""Statements for many rows, compiled once per database and sent as plain tuples: the cost of a row is the driver's."""
+"""Statements for many rows, compiled once per database and sent as plain tuples: the cost of a row is the driver's.
+
+SQLite runs the statement once per row; PostgreSQL takes the rows as arrays and runs it once.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Table, bindparam
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Select,
+    Table,
+    any_,
+    bindparam,
+    column,
+    func,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.dialects.sqlite import aiosqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.selectable import TableValuedAlias
 
 Insert = postgresql.Insert | sqlite.Insert
-Row = tuple[Any, ...]
 T = TypeVar("T", bound=int | str)
 
 _DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
@@ -25,52 +40,75 @@ _INSERTS: Final[Mapping[str, Callable[[Table], Insert]]] = MappingProxyType(
 
 
 class Bulk:
-    """One statement, run once per row. `order` names what each place of a row's tuple is."""
+    """One write for many rows, tuples in the order of `columns`."""
 
-    def __init__(self, order: Sequence[str], statements: Mapping[str, UpdateBase]) -> None:
-        self._forms = {name: _compiled(statement, order, name) for name, statement in statements.items()}
+    def __init__(self, columns: Sequence[str], *, each: UpdateBase, arrays: UpdateBase) -> None:
+        self._each = _compiled(each, columns, "sqlite")
+        self._arrays = _compiled(arrays, columns, "postgresql")
 
-    async def run(self, connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    async def run(self, connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Send all rows in one go; none is fine."""
-        if rows:
-            sql, places = self._forms[connection.dialect.name]
-            if places is not None:
-                rows = [tuple([row[place] for place in places]) for row in rows]
-            await connection.exec_driver_sql(sql, list(rows))
+        if not rows:
+            return
+        if connection.dialect.name == "sqlite":
+            await connection.exec_driver_sql(self._each, list(rows))
+        else:
+            await connection.exec_driver_sql(self._arrays, tuple(map(list, zip(*rows, strict=True))))
 
 
 def bulk_insert(table: Table, columns: Sequence[str]) -> Bulk:
     """Plain rows."""
-    values = {name: bindparam(name, type_=table.c[name].type) for name in columns}
-    return Bulk(columns, {name: insert(table).values(values).inline() for name, insert in _INSERTS.items()})
+    rows = _arrays(table, columns)
+    return Bulk(
+        columns,
+        each=sqlite.insert(table).values(_each(table, columns)),
+        arrays=postgresql.insert(table)
+        .from_select(list(columns), select(*[rows.c[name] for name in columns]))
+        .inline(),
+    )
 
 
 def bulk_upsert(table: Table, keys: Sequence[str], columns: Sequence[str]) -> Bulk:
-    """Rows that replace `columns` where one with the same `keys` exists."""
+    """Rows of `keys` and `columns`, which replace `columns` where one with the same `keys` exists; no key twice."""
     order = (*keys, *columns)
-    values = {name: bindparam(name, type_=table.c[name].type) for name in order}
+    rows = _arrays(table, order)
+    each = sqlite.insert(table).values(_each(table, order))
+    arrays = postgresql.insert(table).from_select(list(order), select(*[rows.c[name] for name in order])).inline()
     return Bulk(
         order,
-        {
-            name: (statement := insert(table).values(values)).on_conflict_do_update(
-                index_elements=list(keys), set_={column: statement.excluded[column] for column in columns}
-            )
-            for name, insert in _INSERTS.items()
-        },
+        each=each.on_conflict_do_update(
+            index_elements=list(keys), set_={name: each.excluded[name] for name in columns}
+        ),
+        arrays=arrays.on_conflict_do_update(
+            index_elements=list(keys), set_={name: arrays.excluded[name] for name in columns}
+        ),
     )
 
 
 def bulk_update(table: Table, key: str, columns: Sequence[str]) -> Bulk:
-    """Rows that set `columns` where the `key`, which comes last, is equal."""
-    values = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in columns}
-    statement = table.update().where(table.c[key] == bindparam("key", type_=table.c[key].type)).values(values)
-    order = (*(f"new_{name}" for name in columns), "key")
-    return Bulk(order, dict.fromkeys(_INSERTS, statement))
+    """Rows of `columns` and then `key`: set the columns where the key is equal."""
+    order = (*columns, key)
+    rows = _arrays(table, order)
+    each = _each(table, order)
+    return Bulk(
+        order,
+        each=table.update().where(table.c[key] == each.pop(key)).values(each),
+        arrays=table.update().where(table.c[key] == rows.c[key]).values({name: rows.c[name] for name in columns}),
+    )
 
 
 def either(build: Callable[[Callable[[Table], Insert]], UpdateBase]) -> Mapping[str, UpdateBase]:
     """A statement that needs ON CONFLICT, built for each database; index it by `connection.dialect.name`."""
     return MappingProxyType({name: build(insert) for name, insert in _INSERTS.items()})
+
+
+def among(build: Callable[[Callable[[Column[Any]], ColumnElement[bool]]], Select[Any]]) -> Mapping[str, Select[Any]]:
+    """A query over a list of integers, the parameter `ids`, built for each database: an array for PostgreSQL."""
+    array = bindparam("ids", type_=ARRAY(BigInteger))
+    listed = bindparam("ids", expanding=True)
+    return MappingProxyType(
+        {"sqlite": build(lambda item: item.in_(listed)), "postgresql": build(lambda item: item == any_(array))}
+    )
 
 
 def padded(items: Iterable[T]) -> list[T]:
@@ -81,8 +119,23 @@ def padded(items: Iterable[T]) -> list[T]:
     return ordered
 
 
-def _compiled(statement: UpdateBase, order: Sequence[str], dialect: str) -> tuple[str, tuple[int, ...] | None]:
+def _each(table: Table, columns: Sequence[str]) -> dict[str, Any]:
+    return {name: bindparam(f"row_{name}", type_=table.c[name].type) for name in columns}
+
+
+def _arrays(table: Table, columns: Sequence[str]) -> TableValuedAlias:
+    declared: list[Column[Any]] = [table.c[name] for name in columns]
+    parameters = [bindparam(f"row_{item.name}", type_=ARRAY(item.type)) for item in declared]
+    return (
+        func.unnest(*parameters)
+        .table_valued(*[column(item.name, item.type) for item in declared], name="given")
+        .render_derived()
+    )
+
+
+def _compiled(statement: UpdateBase, columns: Sequence[str], dialect: str) -> str:
     compiled = statement.compile(dialect=_DIALECTS[dialect])
-    names = list(compiled.positiontup or ())
-    places = tuple(list(order).index(name) for name in names)
-    return str(compiled), None if places == tuple(range(len(order))) else places
+    order = [name.removeprefix("row_") for name in compiled.positiontup or ()]
+    if order != list(columns):
+        raise AssertionError(f"the statement takes {order}, not {list(columns)}")
+    return str(compiled)
