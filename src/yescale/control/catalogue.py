@@ -15,13 +15,15 @@ from yescale.domain.ids import ModelName
 from yescale.domain.money import NANO_PER_USD, RATIO_ONE, Nano, Ratio
 from yescale.domain.price import Condition
 from yescale.domain.usage import Meter
+from yescale.store.prices import NewPrice
 
 MILLION: Final = 1_000_000
 _UNITS: Final[Mapping[Meter, int]] = MappingProxyType(
     {meter: MILLION for meter in Meter if meter.endswith("_tokens")} | {Meter.CHARACTERS: MILLION, Meter.SECONDS: 60}
 )
 _MOST_DIGITS: Final = 24
-MAX_USD: Final = 1_000_000  # a price above it is a mistake of the decimal point
+MAX_PRICE: Final = 1_000_000  # US dollars; a price above it is a mistake of the decimal point
+MAX_AMOUNT: Final = 1_000_000_000  # US dollars, of one top-up
 
 Dollars = Mapping[Meter, str]  # per million, per minute or per piece, as decimal text
 
@@ -70,15 +72,6 @@ class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     image: bool = False
 
 
-class PriceText(Struct, frozen=True, kw_only=True):
-    """A price row to be written: `per` units of `meter` cost `price`."""
-
-    meter: Meter
-    per: int
-    price: Nano
-    when: tuple[Condition, ...] = ()
-
-
 class Entry(Struct, frozen=True, kw_only=True):
     """One model, complete."""
 
@@ -94,12 +87,13 @@ class Entry(Struct, frozen=True, kw_only=True):
     context_window: int
     max_output: int
     created: int  # unix seconds
+    released: str  # as a date
     knowledge_cutoff: str
     hot: bool
     image: bool
     deprecated: bool
-    prices: tuple[PriceText, ...]
-    official: tuple[PriceText, ...]  # one for each of `prices` without conditions
+    prices: tuple[NewPrice, ...]
+    official: tuple[NewPrice, ...]  # one for each of `prices` without conditions
 
 
 def read_seed() -> tuple[Entry, ...]:
@@ -123,6 +117,7 @@ def _complete(family: Family, model: SeedModel) -> Entry:
         outputs=model.outputs or family.outputs,
         context_window=model.context or family.context,
         max_output=model.output,
+        released=released.isoformat(),
         created=int(datetime(released.year, released.month, released.day, tzinfo=UTC).timestamp()),
         knowledge_cutoff=model.cutoff,
         hot=model.hot,
@@ -133,7 +128,7 @@ def _complete(family: Family, model: SeedModel) -> Entry:
     )
 
 
-def _prices(price: Dollars, long_context: LongContext | None) -> tuple[PriceText, ...]:
+def _prices(price: Dollars, long_context: LongContext | None) -> tuple[NewPrice, ...]:
     rows = [price_row(meter, text) for meter, text in price.items()]
     if long_context is not None:
         condition = Condition("context_tokens", ">", long_context.above)
@@ -141,9 +136,9 @@ def _prices(price: Dollars, long_context: LongContext | None) -> tuple[PriceText
     return tuple(rows)
 
 
-def price_row(meter: Meter, usd: str, when: tuple[Condition, ...] = ()) -> PriceText:
+def price_row(meter: Meter, usd: str, when: tuple[Condition, ...] = ()) -> NewPrice:
     """A price row of a decimal number of dollars per the meter's usual unit. Raises ValueError."""
-    return PriceText(meter=meter, per=_UNITS.get(meter, 1), price=parse_usd(usd), when=when)
+    return NewPrice(meter=meter, per=_UNITS.get(meter, 1), price=parse_usd(usd), when=when)
 
 
 def unit_of(meter: Meter) -> int:
@@ -151,9 +146,9 @@ def unit_of(meter: Meter) -> int:
     return _UNITS.get(meter, 1)
 
 
-def parse_usd(text: str) -> Nano:
+def parse_usd(text: str, most: int = MAX_PRICE) -> Nano:
     """Dollars as decimal text to exact nano-dollars: no float, no rounding. Raises ValueError."""
-    return _parse(text, NANO_PER_USD, MAX_USD, "an amount of US dollars")
+    return _parse(text, NANO_PER_USD, most, "an amount of US dollars")
 
 
 def parse_ratio(text: str) -> Ratio:

@@ -59,8 +59,15 @@ class Feed:
             except Exception:
                 _LOG.exception("the change feed was not read; trying again")
 
+    async def announce(self) -> None:
+        """After a write of this process: pass it on at once, or with the next look if the database is away."""
+        try:
+            await self.read()
+        except DatabaseAway as error:
+            _LOG.warning("a change is passed on later: %s", error)
+
     async def read(self) -> None:
-        """Pass on every change that is committed now; call it after a write. Raises DatabaseAway."""
+        """Pass on every change that is committed now. Raises DatabaseAway."""
         async with self._reading:
             while await self._read_some():
                 pass

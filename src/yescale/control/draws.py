@@ -31,13 +31,26 @@ class _Recall:
         moved.set()
 
 
+class Lender:
+    """The bank, one transaction per draw."""
+
+    def __init__(self, database: Database, node: str) -> None:
+        self._database = database
+        self._node = node
+
+    async def lend(self, incarnation: Incarnation, wants: tuple[Want, ...]) -> Outcome:
+        """Raise the leases, all or none. Raises DatabaseAway."""
+        async with self._database.writing(urgent=True) as connection:
+            return await bank.draw(connection, incarnation, wants, node=self._node)
+
+
 class Draws:
     """The bank as workers see it. One recall is in flight per purse, however many draws wait for it."""
 
     def __init__(
-        self, database: Database, workers: Workers, catch_up: Callable[[], Awaitable[object]], recall_s: float
+        self, lender: Lender, workers: Workers, catch_up: Callable[[], Awaitable[object]], recall_s: float
     ) -> None:
-        self._database = database
+        self._lender = lender
         self._workers = workers
         self._catch_up = catch_up
         self._recall_s = recall_s
@@ -46,11 +59,13 @@ class Draws:
 
     async def draw(self, number: int, incarnation: Incarnation, wants: tuple[Want, ...]) -> Drawn:
         """The answer to a Draw; DatabaseAway becomes a refusal that says so."""
+        if not wants:
+            return Drawn(id=number)
         try:
             outcome = await self._draw_or_recall(incarnation, wants)
         except DatabaseAway as error:
             _LOG.warning("a draw waits for the database: %s", error)
-            outcome = Refused(purse=wants[0].purse if wants else PurseId(0), code=UNAVAILABLE.code)
+            outcome = Refused(purse=wants[0].purse, code=UNAVAILABLE.code)
         if isinstance(outcome, Refused):
             return Drawn(id=number, refused=outcome)
         return Drawn(id=number, granted=outcome)
@@ -61,7 +76,7 @@ class Draws:
             task.cancel()
 
     async def _draw_or_recall(self, incarnation: Incarnation, wants: tuple[Want, ...]) -> Outcome:
-        outcome = await self._try(incarnation, wants)
+        outcome = await self._lender.lend(incarnation, wants)
         deadline = asyncio.get_running_loop().time() + self._recall_s
         while _held_by_others(outcome) and asyncio.get_running_loop().time() < deadline:
             purse = outcome.purse
@@ -79,13 +94,9 @@ class Draws:
         while True:
             await moved.wait()
             moved, over = recall.moved, recall.over  # before the try: what moves during it calls for another
-            outcome = await self._try(incarnation, wants)
+            outcome = await self._lender.lend(incarnation, wants)
             if over or not _held_by_others(outcome) or outcome.purse != purse:
                 return outcome, over
-
-    async def _try(self, incarnation: Incarnation, wants: tuple[Want, ...]) -> Outcome:
-        async with self._database.writing(urgent=True) as connection:
-            return await bank.draw(connection, incarnation, wants)
 
     def _begin_recall(self, purse: PurseId, asker: Incarnation) -> _Recall:
         recall = self._recalls[purse] = _Recall()

@@ -3,16 +3,15 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse
 
-from yescale.control import billing_api, system_api
+from yescale.control import billing_api, health_api, system_api
 from yescale.control.answers import ANSWERS, RequestIds
 from yescale.control.context import Context
 
@@ -21,8 +20,8 @@ _BACKLOG: Final = 2048
 _KEEP_ALIVE_S: Final = 75
 
 
-def build_app(context: Context, ready: Callable[[], Awaitable[str]]) -> FastAPI:
-    """The application. `ready` says what is amiss, or nothing ("")."""
+def build_app(context: Context) -> FastAPI:
+    """The application: what is not here is answered in OpenAI's words."""
     app = FastAPI(
         title="yescale",
         summary="Accounts, keys, logs and catalogue of a yescale gateway.",
@@ -35,15 +34,7 @@ def build_app(context: Context, ready: Callable[[], Awaitable[str]]) -> FastAPI:
     app.include_router(system_api.router)
     app.include_router(billing_api.router)
 
-    @app.get("/healthz", include_in_schema=False)
-    async def healthz() -> JSONResponse:
-        return JSONResponse({"status": "ok"})
-
-    @app.get("/readyz", include_in_schema=False)
-    async def readyz() -> JSONResponse:
-        amiss = await ready()
-        return JSONResponse({"status": amiss or "ok"}, 503 if amiss else 200, {"Retry-After": "1"} if amiss else None)
-
+    app.include_router(health_api.router)
     app.add_middleware(RequestIds)
     return app
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from msgspec import Struct
 
 from yescale.control.draws import Draws
-from yescale.control.frames import FrameBroken, encode_frame, read_frame
+from yescale.control.frames import FrameBroken, read_frame
 from yescale.control.operations import OperationRefused
 from yescale.control.workers import Connection, Workers
 from yescale.domain.link import (
@@ -25,13 +25,11 @@ from yescale.domain.link import (
     Hello,
     KeyAnswer,
     KeyRecord,
-    Publish,
     Recalled,
     Rested,
     Unpriced,
     Welcome,
 )
-from yescale.domain.snapshot import Snapshot
 from yescale.store.database import DatabaseAway
 
 _LOG: Final = logging.getLogger(__name__)
@@ -41,11 +39,6 @@ _BACKLOG: Final = 128
 
 class Desk(Protocol):
     """What the link server asks of the rest of control."""
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """The newest snapshot."""
-        ...
 
     async def admit(self, hello: Hello) -> bool:
         """Note a worker's life in the database; False = that life is closed and may not go on."""
@@ -83,7 +76,6 @@ class LinkServer:
         self._draws = draws
         self._badge = badge
         self._server: asyncio.Server | None = None
-        self._publish = (-1, b"")  # version and frame: encoded once for all workers
         self._conversations: set[asyncio.Task[None]] = set()
 
     async def open(self, path: Path) -> None:
@@ -99,16 +91,6 @@ class LinkServer:
         for conversation in tuple(self._conversations):
             conversation.cancel()
         await asyncio.gather(*self._conversations, return_exceptions=True)
-
-    def publish(self) -> None:
-        """Send the newest snapshot to every worker."""
-        self._workers.tell_frame(self._publish_frame())
-
-    def _publish_frame(self) -> bytes:
-        snapshot = self._desk.snapshot
-        if self._publish[0] != snapshot.version:
-            self._publish = (snapshot.version, encode_frame(Publish(snapshot=snapshot)))
-        return self._publish[1]
 
     async def _converse(self, reader: StreamReader, writer: StreamWriter) -> None:
         task = asyncio.current_task()
@@ -152,7 +134,7 @@ class LinkServer:
             return
         connection.hello = hello
         connection.send(Welcome(node=self._badge.node, key_pepper=self._badge.pepper))
-        connection.send_frame(self._publish_frame())
+        connection.send_frame(self._workers.snapshot_frame)
         self._workers.join(hello.incarnation, connection)
 
     async def _answer(self, message: FromWorker, connection: Connection, slots: asyncio.Semaphore) -> None:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from yescale.control import journals
 from yescale.domain.ids import Incarnation
 from yescale.ledger.incarnations import NotReadToTheEnd, close_incarnation
-from yescale.ledger.journal_file import Reading, newer_format
+from yescale.ledger.journal_file import Reading
 from yescale.ledger.settlement import Batch, Overtaken, offsets, settle
 from yescale.store.database import Database, DatabaseAway
 
@@ -155,14 +155,10 @@ class Settlement:
     def _read(self, life: _Life, file: int, offset: int, size: int, *, tails: bool) -> Reading:
         path = journals.path_of(life.folder, file)
         reading = journals.read_on(path, offset, size, self._pace.lines)
-        halted = reading.halted
-        if reading.records and newer_format(reading.records[0].line):
-            halted = "Its format is newer than this version's; upgrade control."
-            reading = Reading(records=(), end=offset, halted=halted)
-        if halted and not reading.records:
+        if reading.halted and not reading.records:
             if not life.stopped:
-                _LOG.error("alarm: the journal %s stops at offset %d: %s", path, offset, halted)
-            life.stopped = halted
+                _LOG.error("alarm: the journal %s stops at offset %d: %s", path, offset, reading.halted)
+            life.stopped = reading.halted
             life.resting_until = time.monotonic() + self._pace.retry_s
             return reading
         life.stopped = ""

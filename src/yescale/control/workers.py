@@ -8,7 +8,8 @@ from typing import Final
 
 from yescale.control.frames import encode_frame
 from yescale.domain.ids import Incarnation, PurseId
-from yescale.domain.link import FromControl, Hello, Recall
+from yescale.domain.link import FromControl, Hello, Publish, Recall
+from yescale.domain.snapshot import Snapshot
 
 _LOG: Final = logging.getLogger(__name__)
 _UNSENT_BYTES: Final = 128 * 1024 * 1024  # two whole frames; a worker that reads less is cut off and comes again
@@ -60,6 +61,7 @@ class Workers:
         self._connections: dict[Incarnation, Connection] = {}
         self._rounds: dict[int, Round] = {}
         self._last_round = 0
+        self.snapshot_frame = encode_frame(Publish(snapshot=Snapshot(version=0)))  # the newest, encoded once for all
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -92,6 +94,11 @@ class Workers:
         for connection in tuple(self._connections.values()):
             connection.send_frame(frame)
 
+    def publish(self, snapshot: Snapshot) -> None:
+        """Send a snapshot to all of them; who comes later gets it with the welcome."""
+        self.snapshot_frame = encode_frame(Publish(snapshot=snapshot))
+        self.tell_frame(self.snapshot_frame)
+
     def start_anew(self) -> None:
         """End every connection: workers come again at once and ask for everything that they knew."""
         for connection in tuple(self._connections.values()):
@@ -106,6 +113,11 @@ class Workers:
         for connection in others.values():
             connection.send_frame(frame)
         return self._last_round, opened
+
+    def recall_soon(self, purse: PurseId) -> None:
+        """Ask every worker for the idle money of a purse, without waiting for it."""
+        number, _ = self.recall((purse,))
+        self.close_round(number)
 
     def recalled(self, incarnation: Incarnation, number: int) -> None:
         """A worker answered a recall."""
