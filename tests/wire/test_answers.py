@@ -225,6 +225,16 @@ async def test_an_early_answer_to_a_long_body_closes_and_still_arrives() -> None
         assert b"connection: close" in data
 
 
+async def test_a_large_early_answer_is_flushed_whole_while_the_upload_is_dropped() -> None:
+    body = b"a" * 20_000_000
+    desk = opening(lambda e: e.respond(401, b"", body))
+    async with serving(desk, Limits(linger_s=0.05, discard=1000)) as served, served.peer() as peer:
+        await peer.send(UPLOAD.replace(b"10", b"2000") + b"0123456789")
+        await until(lambda: served.server._connections)
+        await asyncio.sleep(0.1)
+        assert (await peer.read_all()).endswith(b"\r\n\r\n" + body)
+
+
 async def test_a_chunked_body_that_outlives_its_early_answer_is_dropped_up_to_a_bound() -> None:
     desk = opening(lambda e: e.respond(401, b"", b"no"))
     async with serving(desk, Limits(discard=1000, linger_s=0.2)) as served, served.peer() as peer:
@@ -412,6 +422,17 @@ async def test_a_slow_reader_pauses_the_answer_and_memory_stays_bounded() -> Non
         assert (await peer.read_until(b"0\r\n\r\n")).endswith(b"4\r\nlast\r\n0\r\n\r\n")
 
 
+async def test_an_answer_that_nobody_listens_for_is_paused_and_resumed_all_the_same() -> None:
+    desk = doing(lambda e: e.begin(200, b"", b"a" * 20_000_000))
+    async with serving(desk) as served, served.peer() as peer:
+        await peer.send(GET)
+        await until(lambda: desk.whole and desk.whole[0].paused)
+        while desk.whole[0].paused:
+            await peer.read(1 << 20)
+        desk.whole[0].end(b"last")
+        assert await peer.read_until(b"last\r\n0\r\n\r\n")
+
+
 async def test_a_reader_that_takes_nothing_is_dropped() -> None:
     ear = Ear()
 
@@ -578,10 +599,14 @@ async def test_a_client_that_sends_on_after_a_refusal_is_read_only_for_a_while()
     async with serving(None, Limits(discard=100_000, linger_s=5)) as served, served.peer() as peer:
         await peer.send(b"BAD\r\n\r\n")
         assert statuses(await peer.read_until(b"method")) == [400]
-        with pytest.raises(ConnectionError):
+
+        async def insist() -> None:
             while True:
                 await peer.send(b"a" * 10_000)
                 await asyncio.sleep(0.001)
+
+        with pytest.raises(ConnectionError):
+            await insist()
         await until(lambda: served.server.connections == 0)
 
 
@@ -621,7 +646,8 @@ async def test_a_handler_that_raises_is_logged_and_costs_its_connection_alone(
     else:
 
         class Deaf(Ear):
-            client_gone = fail
+            def client_gone(self) -> None:
+                fail()
 
         def listen(exchange: Exchange) -> None:
             exchange.listener = Deaf()
@@ -647,7 +673,8 @@ async def test_a_handler_that_raises_is_logged_and_costs_its_connection_alone(
 
 async def test_a_rejection_that_raises_closes_without_an_answer(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(Desk):
-        reject = fail
+        def reject(self, status: int, reason: str, exchange: Exchange | None) -> tuple[bytes, bytes]:
+            raise RuntimeError("a defect")
 
     async with serving(Broken()) as served, served.peer() as peer:
         await peer.send(b"BAD\r\n\r\n")
