@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct, field
-from sqlalchemy import RowMapping, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.domain.ids import ChannelId
@@ -87,8 +87,6 @@ def _columns(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: msgspec.json.encode(value).decode() if name in _JSON else value for name, value in fields.items()}
 
 
-def _row(row: RowMapping) -> ChannelRow:
-    values: dict[str, Any] = dict(row)
-    values |= {name: msgspec.json.decode(values[name]) for name in _JSON}
-    values["groups"] = tuple(values["groups"])
-    return ChannelRow(**values)
+def _row(row: Mapping[str, Any]) -> ChannelRow:
+    values = {str(name): msgspec.json.decode(value) if name in _JSON else value for name, value in row.items()}
+    return msgspec.convert(values, ChannelRow)
