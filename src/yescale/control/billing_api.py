@@ -19,12 +19,12 @@ Caller = Annotated[ApiKey, Depends(present_api_key)]
 @router.get("/dashboard/billing/subscription", include_in_schema=False)
 async def subscription(caller: Caller) -> SubscriptionView:
     """How much the key may spend in all, in US dollars."""
-    limit = (caller.purse.balance + caller.purse.spent) / NANO_PER_USD if caller.key.limited else UNLIMITED_USD
+    limit = caller.row.granted / NANO_PER_USD if caller.row.limited else UNLIMITED_USD
     return SubscriptionView(
         soft_limit_usd=limit,
         hard_limit_usd=limit,
         system_hard_limit_usd=limit,
-        access_until=max(0, caller.key.expires_at),
+        access_until=max(0, caller.row.expires_at),
     )
 
 
@@ -32,4 +32,4 @@ async def subscription(caller: Caller) -> SubscriptionView:
 @router.get("/dashboard/billing/usage", include_in_schema=False)
 async def usage(caller: Caller) -> TotalView:
     """How much the key has spent, in cents of a US dollar."""
-    return TotalView(total_usage=caller.purse.spent * _CENTS / NANO_PER_USD)
+    return TotalView(total_usage=caller.row.spent * _CENTS / NANO_PER_USD)

@@ -1,6 +1,5 @@
 """What the System API shows, field by field (contract, sections 4 and 5): nothing that is not listed here gets out."""
 
-from decimal import Decimal
 from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -200,11 +199,6 @@ class QuoteView(View):
 
 
 Text = Annotated[str, Field(max_length=256, pattern=r"^[^\x00]*$")]
-
-
-def plain(value: Decimal) -> float:
-    """A ratio or price for show. Money that is charged never passes here."""
-    return float(value)
 
 
 class SubscriptionView(View):

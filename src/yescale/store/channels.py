@@ -88,5 +88,5 @@ def _columns(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _row(row: Mapping[str, Any]) -> ChannelRow:
-    values = {name: msgspec.json.decode(value) if name in _JSON else value for name, value in row.items()}
+    values = {str(name): msgspec.json.decode(value) if name in _JSON else value for name, value in row.items()}
     return msgspec.convert(values, ChannelRow)

@@ -9,18 +9,18 @@ from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.control.context import Context
+from yescale.control.limits import MOST_QUOTA, nano_of_limit, remaining_quota
 from yescale.control.operations.refusals import OperationRefused
 from yescale.control.operations.users import find_user
 from yescale.control.secrets import Vault, hash_api_key, mask_api_key, new_api_key
 from yescale.domain.ids import AccountId, KeyId
-from yescale.domain.money import NANO_PER_QUOTA, Nano, quota_balance
+from yescale.domain.money import Nano
 from yescale.ledger.purses import Limited, NoSuchKey, delete_key, open_key_purse, set_key_limit
 from yescale.store import changes, keys
 from yescale.store.database import database_ms
 from yescale.store.groups import list_groups
 from yescale.store.keys import KeyRow, NewKey
 
-MOST_QUOTA: Final = 1 << 52  # in nano-dollars, twice that no longer fits the 64 bits of a column
 NAME_BYTES: Final = 30
 _ENABLED: Final = 1
 _DISABLED: Final = 2
@@ -192,7 +192,7 @@ def view_key(row: KeyRow) -> dict[str, object]:
         "account": row.account_id,
         "group": row.group,
         "status": row.status,
-        "quota": quota_balance(row.remaining) if row.limited else None,
+        "quota": remaining_quota(row) if row.limited else None,
         "used_nano": row.used,
         "expires_at": row.expires_at,
         "models": None if row.models is None else list(row.models),
@@ -211,7 +211,7 @@ async def _limit(connection: AsyncConnection, asked: EditKey) -> Limited | None:
 def _nano(quota: int) -> Nano:
     if not 0 <= quota <= MOST_QUOTA:
         raise OperationRefused(f"quota: a whole number between 0 and {MOST_QUOTA}.")
-    return quota * NANO_PER_QUOTA
+    return nano_of_limit(quota)
 
 
 def _fields(terms: Terms) -> dict[str, Any]:
