@@ -106,7 +106,7 @@ async def test_1_0_with_keep_alive_is_told_so() -> None:
 async def test_head_gets_the_head_alone(answer: Callable[[Exchange], object]) -> None:
     async with serving(doing(answer)) as served, served.peer() as peer:
         await peer.send(HEAD + HEAD)
-        data, ended = await peer.read_for(0.05)
+        data, ended = await peer.read_quiet()
         assert statuses(data) == [200, 200]
         assert data.endswith(b"\r\n\r\n")
         assert b"12345" not in data
@@ -136,7 +136,7 @@ async def test_answers_without_a_body_have_no_framing(status: int) -> None:
 
     async with serving(doing(twice)) as served, served.peer() as peer:
         await peer.send(GET + GET.replace(b"/ ", b"/?s ", 1))
-        data, ended = await peer.read_for(0.05)
+        data, ended = await peer.read_quiet()
         assert statuses(data) == [status] * 2
         assert not ended
         assert b"content-length" not in data
@@ -162,7 +162,7 @@ async def test_after_the_end_nothing_more_is_sent_and_nothing_raises() -> None:
 
     async with serving(doing(insist)) as served, served.peer() as peer:
         await peer.send(GET)
-        data, ended = await peer.read_for(0.05)
+        data, ended = await peer.read_quiet()
         assert (statuses(data), ended) == ([200], False)
         assert data.endswith(b"\r\n\r\none")
 
@@ -515,8 +515,9 @@ async def test_a_client_that_leaves_is_noticed_at_once(how: str, *, begun: bool)
     async with serving(desk) as served, served.peer() as peer:
         await peer.send(GET)
         await until(lambda: desk.whole)
+        if begun:
+            await peer.read_until(b"one")
         if how == "close":
-            await peer.read_for(0.01)
             peer.close()
         elif how == "reset":
             peer.reset()
@@ -580,7 +581,7 @@ async def test_a_body_that_drips_is_too_slow_in_the_end() -> None:
         data = b""
         for _ in range(9):
             await peer.send(b"0")
-            more, ended = await peer.read_for(0.04)
+            more, ended = await peer.read_quiet(first=0.04)
             data += more
             if ended:
                 break

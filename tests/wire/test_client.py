@@ -91,7 +91,7 @@ class Fed:
     """An attempt whose connection is handed its reads as cut."""
 
     def __init__(self, tank: Tank, attempt: Attempt, kept: bool) -> None:
-        self.facts = (tank.data, tank.done, tank.failure, attempt.status, attempt.headers)
+        self.facts = (bytes(tank.data), tank.done, tank.failure, attempt.status, attempt.headers)
         self.kept = kept
 
 
