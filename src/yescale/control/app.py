@@ -132,6 +132,7 @@ class Control(Struct, frozen=True, kw_only=True):
         await self.heartbeat.join(_PROGRAM)
         await self.feed.start()
         await self.snapshots.refresh()
+        self.workers.publish(self.snapshots.current)
 
 
 def _compose(settings: Settings, database: Database, vault: Vault) -> Control:

@@ -26,7 +26,7 @@ from yescale.store.catalogue import CatalogueEntry, set_model
 from yescale.store.channels import NewChannel, create_channel, list_channels, update_channel
 from yescale.store.database import Database, database_ms
 from yescale.store.groups import set_group
-from yescale.store.meta import set_once
+from yescale.store.meta import read_setting, set_once
 from yescale.store.prices import set_prices
 
 _LOG: Final = logging.getLogger(__name__)
@@ -65,12 +65,14 @@ class Addresses(Struct, frozen=True, kw_only=True):
 
 async def prepare(database: Database, vault: Vault, note_file: Path, addresses: Addresses, trial: Nano) -> None:
     """Make what a first start makes, follow the addresses, and write the owner's note. Raises DatabaseAway."""
-    password = new_password()
-    password_hash = await asyncio.to_thread(hash_password, password)
     note = await asyncio.to_thread(read_note, note_file)
+    async with database.reading() as connection:
+        first = await read_setting(connection, _DONE) is None
+    password = new_password()
+    password_hash = await asyncio.to_thread(hash_password, password) if first else ""
     async with database.writing() as connection:
         now_ms = await database_ms(connection)
-        if await set_once(connection, _DONE, "true", now_ms=now_ms):
+        if first and await set_once(connection, _DONE, "true", now_ms=now_ms):
             await _fill(connection, now_ms)
             root = CreateUser(username=_ROOT, display_name="Administrator", role=ROOT)
             await open_account(connection, vault, root, password_hash, credit=0)
@@ -78,6 +80,7 @@ async def prepare(database: Database, vault: Vault, note_file: Path, addresses: 
         if addresses.sandbox_url:
             note |= await _follow_sandbox(connection, vault, addresses, trial)
         await changes.note(connection, "snapshot", at_ms=now_ms)
+    # A note that is lost with the process here is mended by `user password` and `user access-key`.
     note |= {"base_url": addresses.base_url}
     note |= {"sandbox_url": addresses.sandbox_url} if addresses.sandbox_url else {}
     if note != await asyncio.to_thread(read_note, note_file):

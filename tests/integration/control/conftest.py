@@ -33,11 +33,13 @@ async def house(database_url: str) -> AsyncIterator[House]:
             database=database_url,
             sandbox=True,
             sandbox_port=4999,
-            control=ControlSettings(settle_s=0.02),
+            control=ControlSettings(settle_s=0.02, heartbeat_s=0.5),
             money=MoneySettings(recall_s=0.5),
         )
         async with running(settings, asyncio.Event()) as context:
             transport = httpx.AsyncHTTPTransport(uds=str(settings.public_socket))
             async with httpx.AsyncClient(transport=transport, base_url="http://yescale") as client:
                 note = msgspec.json.decode((settings.home / "bootstrap.json").read_bytes())
-                yield House(settings=settings, context=context, client=client, note=note)
+                house = House(settings=settings, context=context, client=client, note=note)
+                yield house
+                await house.close()

@@ -16,6 +16,11 @@ class House(Struct, kw_only=True):
     context: Context
     client: httpx.AsyncClient
     note: dict[str, Any]
+    peers: list[RawWorker] = []
+
+    async def close(self) -> None:
+        for peer in self.peers:
+            await peer.close()
 
     async def get(self, path: str, **params: Any) -> httpx.Response:
         """A GET of the System API with the demo account's access key."""
@@ -25,13 +30,19 @@ class House(Struct, kw_only=True):
         headers = bearer(access_key or self.note["access_key"])
         return await self.client.request(method, f"/yescale/{path}", headers=headers, **more)
 
-    async def operate(self, name: str, **arguments: Any) -> Any:
-        return await operate(self.context, name, arguments)
+    async def operate(self, operation: str, /, **arguments: Any) -> Any:
+        return await operate(self.context, operation, arguments)
 
     async def worker(self, incarnation: str | None = None) -> RawWorker:
-        worker = await (await RawWorker.connect(self.settings.internal_socket)).hello(incarnation)
+        worker = await (await self.peer()).hello(incarnation)
         await worker.next("publish")
         return worker
+
+    async def peer(self) -> RawWorker:
+        """A connection to the internal socket that has said nothing yet; closed at the end."""
+        peer = await RawWorker.connect(self.settings.internal_socket)
+        self.peers.append(peer)
+        return peer
 
     def journal(self, incarnation: str) -> RawJournal:
         return RawJournal(self.settings.journals, incarnation)

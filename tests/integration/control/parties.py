@@ -37,7 +37,13 @@ async def make_party(database: Database, money: int = 0, limit: int | None = Non
         purse = await open_account_purse(connection, account)
         key_purse = await open_key_purse(connection, account, granted=limit or 0, limited=limit is not None)
         key_hash = number.to_bytes(32, "big")
-        fresh = {"hash": key_hash, "masked": "sk-****", "name": f"key{number}", "account_id": account, "purse_id": key_purse}
+        fresh = {
+            "hash": key_hash,
+            "masked": "sk-****",
+            "name": f"key{number}",
+            "account_id": account,
+            "purse_id": key_purse,
+        }
         key = (await connection.execute(keys.insert().returning(keys.c.id), fresh)).scalar_one()
         if money:
             entry = NewEntry(kind="topup", account=account, amount=money, source="test", outside_id=str(number))

@@ -222,5 +222,3 @@ async def test_more_lines_than_one_transaction_takes_are_settled_in_one_pass(dat
         journal.end(f"{call}", **party.end(2))
     await Settlement(database, folder, "node", Pace(lines=500)).catch_up()
     assert (await read_purse(database, party.purse)).spent == 2_406
-
-

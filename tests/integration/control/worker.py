@@ -80,7 +80,7 @@ class RawWorker:
         self.send({"type": "ask_key", "hash": hashed})
         return await self.next("key", count)
 
-    async def operate(self, operation: str, **arguments: Any) -> dict[str, Any]:
+    async def operate(self, operation: str, /, **arguments: Any) -> dict[str, Any]:
         self._numbers += 1
         self.send({"type": "ask_admin", "id": self._numbers, "operation": operation, "arguments": arguments})
         async with asyncio.timeout(5), self._arrived:
@@ -93,7 +93,7 @@ class RawWorker:
     async def close(self) -> None:
         self._writer.close()
         self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.gather(self._task, self._writer.wait_closed(), return_exceptions=True)
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         try:
@@ -128,7 +128,15 @@ class RawJournal:
         self.number += 1
         path = folder / f"{self.number:06d}.log"
         self._file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
-        self.write("head", incarnation=self.incarnation, node=self._node, file=self.number, program="test", at_ms=now_ms(), format=1)
+        self.write(
+            "head",
+            incarnation=self.incarnation,
+            node=self._node,
+            file=self.number,
+            program="test",
+            at_ms=now_ms(),
+            format=1,
+        )
 
     @property
     def path(self) -> Path:
