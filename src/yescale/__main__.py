@@ -123,7 +123,7 @@ def _add(parser: argparse.ArgumentParser, commands: Iterable[Command], depth: in
 
 def _fill(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.set_defaults(target=command.target, words=command.words)
-    apart: dict[str, argparse._MutuallyExclusiveGroup] = {}
+    apart: dict[str, Any] = {}
     for argument in command.arguments:
         about: dict[str, Any] = {"help": argument.help or argparse.SUPPRESS, "default": argument.default}
         if argument.flag:
@@ -134,10 +134,9 @@ def _fill(parser: argparse.ArgumentParser, command: Command) -> None:
             about["action"] = "append"
         if argument.name.startswith("-"):
             about["required"] = argument.required
-        place: argparse._ActionsContainer = parser
-        if argument.apart:
-            place = apart.setdefault(argument.apart, parser.add_mutually_exclusive_group())
-        place.add_argument(argument.name, **about)
+        if argument.apart and argument.apart not in apart:
+            apart[argument.apart] = parser.add_mutually_exclusive_group()
+        apart.get(argument.apart, parser).add_argument(argument.name, **about)
 
 
 def _version() -> str:

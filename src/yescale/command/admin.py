@@ -14,6 +14,7 @@ from yescale.command.secrets import read_secret
 from yescale.settings import load
 
 REFUSED: Final = 1
+CELL: Final = 40  # characters
 
 
 Shape = Callable[[dict[str, Any]], dict[str, Any]]
@@ -299,12 +300,17 @@ def shown(result: Any) -> str:
 
 def _table(rows: list[dict[str, Any]]) -> str:
     names = list(rows[0])
-    lines = [names, *([_word(row.get(name)) for name in names] for row in rows)]
+    lines = [names, *([_cut(_word(row.get(name))) for name in names] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(names))]
     return "".join(
         "  ".join(f"{word:<{width}}" for word, width in zip(line, widths, strict=True)).rstrip() + "\n"
         for line in lines
     )
+
+
+def _cut(word: str) -> str:
+    """A cell; the whole of it is in the JSON."""
+    return word if len(word) <= CELL else word[: CELL - 3] + "..."
 
 
 def _word(value: Any) -> str:

@@ -224,7 +224,7 @@ def check_channels(settings: Settings) -> Iterator[Finding]:
         return
     try:
         with open_desk(settings) as desk:
-            channels = desk.ask("channel.list", {})
+            channels = desk.ask("channel list", {})
     except (Refusal, SetupError) as error:
         yield Finding("channels", "warn", str(error), "mend what stands above, then run `yescale doctor` again")
         return

@@ -20,7 +20,7 @@ from yescale.store.database import DatabaseAway
 
 
 class Offline:
-    """The database of an installation that does not run. The first look at a new home makes what a first start makes."""
+    """The database of an installation that does not run; a new one gets first what a first start makes."""
 
     def __init__(self, settings: Settings) -> None:
         prepare(settings)

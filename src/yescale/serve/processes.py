@@ -139,26 +139,21 @@ class Keeper:
         """Start it no more. The process itself is stopped through the family."""
         self._task.cancel()
 
-    async def replace(self, program: Program, ready: Callable[[Life], Awaitable[bool]]) -> bool:
+    async def replace(self, program: Program, ready: Callable[[Life], Awaitable[bool]]) -> Life | None:
         """Start `program` beside the old process; once it is ready the old one drains and leaves, else it stays.
 
-        Returns whether it was ready. Does not wait for the drain, which may take as long as the longest call.
+        Returns the old process on its way out, None if it stays. A drain may take as long as the longest call.
         """
         fresh = self._family.start(program)
         if not await ready(fresh):
-            self._report("replacement failed", process=program.name, pid=fresh.pid)
+            self._report("replacement failed", child=program.name, pid=fresh.pid)
             await fresh.stop(self._family.hurry)
-            return False
+            return None
         self.program = program
         old, self._life = self._life, fresh
-        self._report("replaced", process=program.name, pid=fresh.pid, old=old.pid)
+        self._report("replaced", child=program.name, pid=fresh.pid, old=old.pid)
         self._family.let_go(old)
-        return True
-
-    async def restart(self, program: Program) -> None:
-        """Stop the process; `program` is started at once in its place: for what cannot run twice at a time."""
-        self.program = program
-        await self._life.stop(self._family.hurry)
+        return old
 
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -172,16 +167,16 @@ class Keeper:
                 self.last_code = code
                 failures = 0 if loop.time() - life.began >= self._pace.steady_s else failures + 1
                 pause_s = self._pace.pause_s(max(failures - 1, 0), self._rng)
-                self._report("died", process=self.program.name, pid=life.pid, code=code, again_in_s=round(pause_s, 3))
+                self._report("died", child=self.program.name, pid=life.pid, code=code, again_in_s=round(pause_s, 3))
                 await asyncio.sleep(pause_s)
             if self._life is life:
                 self._life = await self._begin()
-                self._report("started", process=self.program.name, pid=self._life.pid)
+                self._report("started", child=self.program.name, pid=self._life.pid)
 
     async def _begin(self) -> Life:
         while True:
             try:
                 return self._family.start(self.program)
             except OSError as error:  # the machine is out of processes or memory: it may get over it
-                self._report("cannot start", process=self.program.name, reason=str(error))
+                self._report("cannot start", child=self.program.name, reason=str(error))
                 await asyncio.sleep(self._pace.longest_s)

@@ -1,8 +1,8 @@
 """The supervisor: owns the sockets and the lock, keeps workers, control and sandbox alive, and stops them in order.
 
 It serves no request and knows no database. SIGTERM and SIGINT drain and leave, a second one hurries; SIGHUP reads the
-settings again and replaces control, then the workers. A worker's successor inherits the same socket; both accept from
-it for a moment, each connection goes to one of them, and none is lost: who leaves closes only its own copy.
+settings again and replaces control, then the workers. A successor is started before the old process leaves: a worker's
+inherits the same socket, each connection goes to one of both, and who leaves closes only its own copy.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ from yescale.serve.home import Lock, note_address, prepare
 from yescale.serve.listeners import free_address, listen
 from yescale.serve.processes import Family, Keeper, Life, Pace, Program
 from yescale.serve.programs import SANDBOX_HOST, Inherited, programs
+from yescale.serve.readiness import started
 from yescale.settings import Settings, SetupError, load
 
 ORPHANS_S: Final = 15.0  # how long the workers of a killed supervisor may hold on to the port
 LOOK_S: Final = 0.05
-PROVEN_S: Final = 1.5  # a new worker that lived this long has started
 MISCONFIGURED: Final = 2  # the exit code of a program that will not run however often it is started
 FIXED: Final = ("home", "host", "port", "workers", "sandbox", "sandbox_port", "database")  # until the next start
 
@@ -151,17 +151,21 @@ class Supervisor:
             fresh = {program.name: program for program in self._plan(self._settings, files)}
             for keeper in keepers:
                 program = fresh[keeper.program.name]
-                if program.role == "control":
-                    await keeper.restart(program)
+                if program.role == "sandbox":
+                    continue
+                old = await keeper.replace(program, self._started)
+                if old is not None and program.role == "control":
+                    await asyncio.wait({old.ended})
                     await self._until_control_is_back()
-                elif program.role == "worker":
-                    await keeper.replace(program, _proven)
             report("replaced all")
 
     def _read_again(self) -> Settings:
         fresh, now = self._reload(), self._settings
         kept = {name: getattr(now, name) for name in FIXED}
         return msgspec.structs.replace(fresh, **kept)
+
+    async def _started(self, life: Life) -> bool:
+        return await started(life, self._settings)
 
     async def _until_control_is_back(self) -> None:
         """At most as long as a process may take to start: workers do without control for longer than that."""
@@ -174,11 +178,6 @@ class Supervisor:
         """Wait, but not longer than until we are told to stop."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), seconds)
-
-
-async def _proven(life: Life) -> bool:
-    await asyncio.wait({life.ended}, timeout=PROVEN_S)
-    return not life.ended.done()
 
 
 async def _leave(family: Family, keepers: list[Keeper]) -> None:

@@ -46,8 +46,12 @@ async def live(role: str, record: Path, listen: str | None) -> None:
         server = await asyncio.start_server(counted, sock=socket.socket(fileno=int(listen)))
     elif listen is not None:
         server = await asyncio.start_unix_server(counted, listen)
+    # What the real ones hold open once they have started.
+    held = record.parent / "home" / {"worker": "journals/lock", "control": "control.lock"}.get(role, "run/sandbox")
+    lock = held.open("a")
     note(record, f"{role} {os.getpid()} begins")
     await told.wait()
+    lock.close()
     if server is not None:
         server.close()
     for ended in busy:
