@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.integration.ledger.parties import Bank, Worker, end_line
-from yescale.domain.ids import CallId, ChannelId, ModelName
+from yescale.domain.ids import AccountId, CallId, ChannelId, KeyId, ModelName
 from yescale.domain.journal import BackLine, HeadLine, NoLine, OpenCall, OpenLine
 from yescale.domain.link import Granted, Refused, Want
 from yescale.domain.usage import Meter
@@ -259,7 +259,7 @@ async def test_numbers_go_on_in_the_next_file(bank: Bank) -> None:
 # --- death
 
 
-def _open(owner_key: int, account: int, call_id: str) -> OpenCall:
+def _open(owner_key: KeyId, account: AccountId, call_id: str) -> OpenCall:
     return OpenCall(
         id=CallId(call_id),
         at_ms=9,
