@@ -1,4 +1,4 @@
-"""The bank: raises leases against purses, all or none, and never twice for the same question (money.md 2, Draw)."""
+"""The bank: raises leases against purses, all or none, and never twice for the same question."""
 
 from collections.abc import Sequence
 from typing import Final

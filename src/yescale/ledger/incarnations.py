@@ -1,4 +1,4 @@
-"""Lives of workers: opened at their first word, closed when their writer is proven gone (money.md 2: Death)."""
+"""Lives of workers: opened at their first word, closed when their writer is proven gone."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final

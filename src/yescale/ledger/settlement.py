@@ -1,4 +1,4 @@
-"""Settlement: what workers' journals say was spent becomes the books, each line exactly once (money.md 2, Settlement).
+"""Settlement: what workers' journals say was spent becomes the books, each line exactly once.
 
 The offset is compared and set first, in the same transaction as everything that the lines change.
 """
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Row, Select, bindparam, exc, insert, select
+from sqlalchemy import Row, bindparam, exc, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.domain.ids import AccountId, Incarnation
@@ -17,7 +17,7 @@ from yescale.ledger.journal_file import Record
 from yescale.ledger.rows import Purse, lock_purses, read_leases, strain, write_leases, write_purses
 from yescale.ledger.tally import MOST, Bill, Book, Reject, Tally, named_purses
 from yescale.store import changes
-from yescale.store.bulk import among, bulk_insert, either, padded
+from yescale.store.bulk import Query, among, bulk_insert, either, padded
 from yescale.store.calls import end_row, insert_calls
 from yescale.store.database import database_ms, unstorable
 from yescale.store.logs import insert_refusals
@@ -226,7 +226,9 @@ async def _read(
     return book, {row.id: row.username for row in account_rows}
 
 
-async def _by_id(connection: AsyncConnection, query: Mapping[str, Select[Any]], ids: set[int]) -> Sequence[Row[Any]]:
+async def _by_id(
+    connection: AsyncConnection, query: Mapping[str, Query], ids: set[int]
+) -> Sequence[Row[*tuple[Any, ...]]]:
     wanted = padded(number for number in ids if 0 < number <= MOST)
     return (await connection.execute(query[connection.dialect.name], {"ids": wanted})).all() if wanted else ()
 

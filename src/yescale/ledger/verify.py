@@ -1,14 +1,15 @@
-"""The proof that the books are right: the invariants of money.md 2, each by one query, with figures."""
+"""The proof that the books are right: the invariants of the money protocol, each by one query, with figures."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Select, and_, case, func, or_, select
+from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.domain.ids import Incarnation
 from yescale.domain.money import Nano
+from yescale.store.bulk import Query
 from yescale.store.tables import calls, entries, holds, journals, leases, postings, purses, quarantine
 
 _SHOWN: Final = 20  # problems of one kind that are spelled out
@@ -68,7 +69,7 @@ def _zero(column: Any) -> Any:
     return func.coalesce(column, 0)
 
 
-_CHECKS: Final[Mapping[str, Select[Any]]] = {
+_CHECKS: Final[Mapping[str, Query]] = {
     "1: entry {0} does not sum to zero but to {1}": select(postings.c.entry_id, func.sum(postings.c.amount))
     .group_by(postings.c.entry_id)
     .having(func.sum(postings.c.amount) != 0),
@@ -110,7 +111,7 @@ _CHECKS: Final[Mapping[str, Select[Any]]] = {
         or_(_zero(_BOOKED.c.amount) != _zero(_BILLED.c.amount), _zero(_BOOKED.c.paid) != _zero(_BILLED.c.paid)),
     ),
 }
-_FIGURES: Final[Mapping[str, Select[Any]]] = {
+_FIGURES: Final[Mapping[str, Query]] = {
     "postings": select(_zero(func.sum(postings.c.amount))),
     "revenue": select(_zero(func.sum(postings.c.amount))).where(postings.c.book == "revenue"),
     "shortfall": select(_zero(-func.sum(postings.c.amount))).where(postings.c.book == "shortfall"),

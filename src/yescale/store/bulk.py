@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    BindParameter,
     Column,
     ColumnElement,
     Select,
@@ -29,6 +30,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import TableValuedAlias
 
 Insert = postgresql.Insert | sqlite.Insert
+Query = Select[*tuple[Any, ...]]
 T = TypeVar("T", bound=int | str)
 
 _DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
@@ -102,10 +104,10 @@ def either(build: Callable[[Callable[[Table], Insert]], UpdateBase]) -> Mapping[
     return MappingProxyType({name: build(insert) for name, insert in _INSERTS.items()})
 
 
-def among(build: Callable[[Callable[[Column[Any]], ColumnElement[bool]]], Select[Any]]) -> Mapping[str, Select[Any]]:
+def among(build: Callable[[Callable[[Column[Any]], ColumnElement[bool]]], Query]) -> Mapping[str, Query]:
     """A query over a list of integers, the parameter `ids`, built for each database: an array for PostgreSQL."""
     array = bindparam("ids", type_=ARRAY(BigInteger))
-    listed = bindparam("ids", expanding=True)
+    listed: BindParameter[Any] = bindparam("ids", expanding=True)
     return MappingProxyType(
         {"sqlite": build(lambda item: item.in_(listed)), "postgresql": build(lambda item: item == any_(array))}
     )

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import bindparam, select
+from sqlalchemy import RowMapping, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.domain.ids import ModelName
@@ -123,6 +123,8 @@ def _columns(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: msgspec.json.encode(value).decode() if name in _JSON else value for name, value in fields.items()}
 
 
-def _row(row: Mapping[str, Any]) -> CatalogueRow:
-    values = {name: tuple(msgspec.json.decode(value)) if name in _JSON else value for name, value in row.items()}
+def _row(row: RowMapping) -> CatalogueRow:
+    values: dict[str, Any] = {
+        name: tuple(msgspec.json.decode(value)) if name in _JSON else value for name, value in row.items()
+    }
     return CatalogueRow(**values)

@@ -7,12 +7,12 @@ and never take it for a wrong key or an empty balance.
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any, Final
 
-import asyncpg
+import asyncpg  # pyright: ignore[reportMissingTypeStubs] - it ships none
 from msgspec import Struct
 from sqlalchemy import event, exc, text
 from sqlalchemy.engine import URL, make_url
@@ -105,7 +105,7 @@ class Database:
             self._reader = _postgres_engine(url, limits, limits.readers)
 
     @asynccontextmanager
-    async def writing(self, *, urgent: bool = False) -> AsyncIterator[AsyncConnection]:
+    async def writing(self, *, urgent: bool = False) -> AsyncGenerator[AsyncConnection]:
         """One write transaction: commits at the end, rolls back on any exception. Raises DatabaseAway.
 
         SQLite has one writer; `urgent` (draws) goes before settlement. A failed commit may have happened or not: read
@@ -121,7 +121,7 @@ class Database:
                 self._turns.give()
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
+    async def reading(self) -> AsyncGenerator[AsyncConnection]:
         """A connection for reads; on SQLite one that cannot write. Raises DatabaseAway."""
         if self._shared:
             async with self.writing() as connection:
@@ -220,7 +220,7 @@ def _postgres_engine(url: URL, limits: DatabaseLimits, size: int) -> AsyncEngine
 
 
 @asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
+async def _translated() -> AsyncGenerator[None]:
     try:
         yield
     except exc.DBAPIError as error:

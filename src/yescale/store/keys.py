@@ -108,7 +108,7 @@ async def key_record(connection: AsyncConnection, key_hash: bytes) -> KeyRecord 
     row = (await connection.execute(_RECORD, {"hash": key_hash})).mappings().first()
     if row is None:
         return None
-    values = {**row, "models": _models(row["models"]), "allow_ips": _lines(row["allow_ips"])}
+    values: dict[str, Any] = {**row, "models": _models(row["models"]), "allow_ips": _lines(row["allow_ips"])}
     values["account"] = values.pop("account_id")
     return KeyRecord(**values)
 
@@ -144,7 +144,8 @@ async def hashes_of(connection: AsyncConnection, ids: Iterable[KeyId]) -> tuple[
 
 
 def _row(row: Any) -> KeyRow:
-    return KeyRow(**{**row, "models": _models(row["models"]), "allow_ips": _lines(row["allow_ips"])})
+    values: dict[str, Any] = {**row, "models": _models(row["models"]), "allow_ips": _lines(row["allow_ips"])}
+    return KeyRow(**values)
 
 
 def _models(text: str | None) -> tuple[str, ...] | None:

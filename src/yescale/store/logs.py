@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import asdict
-from sqlalchemy import ColumnElement, Table, Text, false, func, literal, literal_column, select, union_all
+from sqlalchemy import ColumnElement, RowMapping, Table, Text, false, func, literal, literal_column, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.domain.ids import AccountId
@@ -170,9 +170,7 @@ async def find_logs(connection: AsyncConnection, wanted: LogFilter) -> tuple[tup
         .offset(most - wanted.page_size)
     )
     rows = (await connection.execute(page)).mappings()
-    return tuple(
-        LogRow(**{**row, "stream": bool(row["stream"]), "estimated": bool(row["estimated"])}) for row in rows
-    ), total
+    return tuple(_log_row(row) for row in rows), total
 
 
 async def usage_by(
@@ -206,6 +204,15 @@ async def usage_by(
         )
         for row in await connection.execute(query)
     )
+
+
+def _log_row(row: RowMapping) -> LogRow:
+    values: dict[str, Any] = {
+        **row,
+        "stream": bool(row["stream"]),
+        "estimated": bool(row["estimated"]),
+    }  # SQLite's union has integers
+    return LogRow(**values)
 
 
 def _conditions(table: Table, wanted: LogFilter) -> list[ColumnElement[bool]]:

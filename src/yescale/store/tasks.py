@@ -82,9 +82,9 @@ async def create_task(connection: AsyncConnection, new: NewTask, *, now_ms: int)
     return (await connection.execute(tasks.insert().values(values).returning(tasks.c.id))).scalar_one()
 
 
-async def advance_task(connection: AsyncConnection, row: int, status: str, *, now_ms: int, **fields: Any) -> bool:
-    """Set fields of a task that still has this status. False: someone else moved it; change nothing more."""
-    moved = tasks.update().where(tasks.c.id == row, tasks.c.status == status)
+async def advance_task(connection: AsyncConnection, row: int, was: str, *, now_ms: int, **fields: Any) -> bool:
+    """Set fields of a task whose status still is what it `was`. False: someone else moved it; change nothing more."""
+    moved = tasks.update().where(tasks.c.id == row, tasks.c.status == was)
     return (await connection.execute(moved.values(fields | {"updated_ms": now_ms}))).rowcount > 0
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from yescale.wire.attempt import Failure
+from yescale.wire.heads import VERSIONS
 from yescale.wire.timers import Deadline
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Upstream(asyncio.Protocol):
 
     __slots__ = (
         "_attempt",
+        "_blocked",
         "_complete",
         "_deadline",
         "_delimited",
@@ -48,6 +50,8 @@ class Upstream(asyncio.Protocol):
         "_out",
         "_parser",
         "_raw",
+        "_rest",
+        "_secure",
         "_sending",
         "_surplus",
         "_told",
@@ -64,7 +68,10 @@ class Upstream(asyncio.Protocol):
         self._home = home
         self._attempt: Attempt | None = None
         self._deadline = Deadline(home.timers, self._expired)
-        self._sending = False
+        self._blocked = False  # the transport holds bytes of the request
+        self._rest = memoryview(b"")  # of a large body, not yet handed to the transport
+        self._secure = False
+        self._sending = False  # the request is not out yet
         self._used = False
         self._out: list[bytes] = []
         self.lost = False
@@ -86,7 +93,7 @@ class Upstream(asyncio.Protocol):
 
     # --- what attempts ask
 
-    def start(self, attempt: Attempt) -> None:
+    def start(self, attempt: Attempt, now: float) -> None:
         """Send the request of an attempt, head and body in one write."""
         transport = self.transport
         self._attempt = attempt
@@ -97,12 +104,16 @@ class Upstream(asyncio.Protocol):
         body = attempt.body
         if len(body) < _LARGE:
             transport.write(attempt.head + body)
-        else:
+        elif not self._secure:
             transport.writelines((attempt.head, body))
+        else:
+            transport.write(attempt.head)
+            self._rest = memoryview(body)
+            self._send_rest()
         deadlines = attempt.deadlines
         self._sending = transport.get_write_buffer_size() > 0
         wait = deadlines.send_s if self._sending else deadlines.first_byte_s
-        self._deadline.set(min(self._home.timers.now() + wait, attempt.total_at))
+        self._deadline.set(min(now + wait, attempt.total_at))
         if attempt.paused:
             self.pause(attempt)
 
@@ -127,6 +138,7 @@ class Upstream(asyncio.Protocol):
     def drop(self) -> None:
         """Close at once, never to be used again."""
         self._attempt = None
+        self._rest = memoryview(b"")
         self._deadline.close()
         self._home.forget(self)
         if self.connected:
@@ -138,8 +150,9 @@ class Upstream(asyncio.Protocol):
         self.transport = transport = cast("asyncio.Transport", transport)
         self.connected = True
         self._parser = HttpResponseParser(self)
+        self._secure = transport.get_extra_info("sslcontext") is not None
         # resume_writing must come when the last byte is out; TLS would call pause_writing for an empty buffer at 0.
-        transport.set_write_buffer_limits(0 if transport.get_extra_info("sslcontext") is None else 1, 0)
+        transport.set_write_buffer_limits(1 if self._secure else 0, 0)
 
     def data_received(self, data: bytes) -> None:
         attempt = self._attempt
@@ -177,11 +190,13 @@ class Upstream(asyncio.Protocol):
             attempt.fail(Failure.CUT if head_done else Failure.RESET)
 
     def pause_writing(self) -> None:
-        """The request is not out yet; `start` has seen that itself."""
+        self._blocked = True
 
     def resume_writing(self) -> None:
+        self._blocked = False
+        self._send_rest()
         attempt = self._attempt
-        if self._sending and attempt is not None:
+        if self._sending and attempt is not None and not self._blocked:
             self._sending = False
             if not self._head_done:
                 self._await_head(attempt)
@@ -201,10 +216,7 @@ class Upstream(asyncio.Protocol):
         elif name == b"transfer-encoding":
             self._delimited = False
             self._fault = value.strip(b" \t").lower() != b"chunked"
-        if len(self._headers) < self._home.limits.max_headers:
-            self._headers.append((name, value))
-        else:
-            self._fault = True
+        self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         attempt = self._attempt
@@ -214,7 +226,9 @@ class Upstream(asyncio.Protocol):
         if status in _INTERIM and status != _SWITCHING:
             self._headers = []
             return
-        if status < _INTERIM.stop or self._parser.get_http_version() not in ("1.1", "1.0"):
+        if status < _INTERIM.stop or self._parser.get_http_version() not in VERSIONS:
+            self._fault = True
+        if len(self._headers) > self._home.limits.max_headers:
             self._fault = True
         self._head_done = True
         attempt.status = status
@@ -230,6 +244,15 @@ class Upstream(asyncio.Protocol):
         if self._head_done and not self._complete:
             self._complete = True
             self._keep_alive = self._parser.should_keep_alive()
+
+    # --- requests out
+
+    def _send_rest(self) -> None:
+        """Send a large body through TLS piece by piece: it would encrypt and buffer all of it, and hide how much."""
+        while self._rest and not self._blocked:
+            piece = self._rest[:_LARGE]
+            self._rest = self._rest[_LARGE:]
+            self.transport.write(piece)
 
     # --- answers out of bytes
 

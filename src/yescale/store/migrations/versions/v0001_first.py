@@ -8,9 +8,55 @@ from alembic import op
 revision: Final = "0001"
 down_revision: Final = None
 
+# in an order in which they can be dropped
+_TABLES: Final = (
+    "keys",
+    "ratios",
+    "purses",
+    "tasks",
+    "settings",
+    "quarantine",
+    "prices",
+    "postings",
+    "nodes",
+    "models",
+    "logs",
+    "leases",
+    "journals",
+    "incarnations",
+    "idempotency",
+    "holds",
+    "groups",
+    "entries",
+    "counters",
+    "channels",
+    "changes",
+    "calls",
+    "accounts",
+)
 
-def upgrade() -> None:  # noqa: PLR0915 - one statement per table
+
+def upgrade() -> None:
     """Make every table."""
+    _from_accounts()
+    _from_changes()
+    _from_groups()
+    _from_journals()
+    _from_models()
+    _from_postings()
+    _from_tasks()
+    _from_purses()
+    _from_keys()
+    op.execute("INSERT INTO counters (name, value) VALUES ('changes', 0)")
+
+
+def downgrade() -> None:
+    """Drop every table."""
+    for table in _TABLES:
+        op.drop_table(table)
+
+
+def _from_accounts() -> None:
     op.create_table(
         "accounts",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -67,6 +113,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     op.create_index("ix_calls_account_id_at_ms", "calls", ["account_id", "at_ms"], unique=False)
     op.create_index(op.f("ix_calls_at_ms"), "calls", ["at_ms"], unique=False)
     op.create_index(op.f("ix_calls_call_id"), "calls", ["call_id"], unique=False)
+
+
+def _from_changes() -> None:
     op.create_table(
         "changes",
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -118,6 +167,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.UniqueConstraint("source", "outside_id", name=op.f("uq_entries_source_outside_id")),
     )
     op.create_index("ix_entries_account_id_at_ms", "entries", ["account_id", "at_ms"], unique=False)
+
+
+def _from_groups() -> None:
     op.create_table(
         "groups",
         sa.Column("name", sa.Text(), nullable=False),
@@ -162,6 +214,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sqlite_where=sa.text("ended_ms IS NULL"),
         postgresql_where=sa.text("ended_ms IS NULL"),
     )
+
+
+def _from_journals() -> None:
     op.create_table(
         "journals",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -206,6 +261,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index("ix_logs_account_id_at_ms", "logs", ["account_id", "at_ms"], unique=False)
     op.create_index(op.f("ix_logs_at_ms"), "logs", ["at_ms"], unique=False)
+
+
+def _from_models() -> None:
     op.create_table(
         "models",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -262,6 +320,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("left_ms", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_nodes")),
     )
+
+
+def _from_postings() -> None:
     op.create_table(
         "postings",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -308,6 +369,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("updated_ms", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_settings")),
     )
+
+
+def _from_tasks() -> None:
     op.create_table(
         "tasks",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -344,6 +408,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index("ix_tasks_account_id_submit_ms", "tasks", ["account_id", "submit_ms"], unique=False)
     op.create_index("ix_tasks_next_poll_ms", "tasks", ["next_poll_ms"], unique=False)
+
+
+def _from_purses() -> None:
     op.create_table(
         "purses",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -387,6 +454,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sqlite_where=sa.text("superseded_ms IS NULL"),
         postgresql_where=sa.text("superseded_ms IS NULL"),
     )
+
+
+def _from_keys() -> None:
     op.create_table(
         "keys",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -409,57 +479,3 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.UniqueConstraint("purse_id", name=op.f("uq_keys_purse_id")),
     )
     op.create_index(op.f("ix_keys_account_id"), "keys", ["account_id"], unique=False)
-    op.execute("INSERT INTO counters (name, value) VALUES ('changes', 0)")
-
-
-def downgrade() -> None:
-    """Drop every table."""
-    op.drop_index(op.f("ix_keys_account_id"), table_name="keys")
-    op.drop_table("keys")
-    op.drop_index(
-        "uq_ratios_current",
-        table_name="ratios",
-        sqlite_where=sa.text("superseded_ms IS NULL"),
-        postgresql_where=sa.text("superseded_ms IS NULL"),
-    )
-    op.drop_table("ratios")
-    op.drop_index(op.f("ix_purses_account_id"), table_name="purses")
-    op.drop_table("purses")
-    op.drop_index("ix_tasks_next_poll_ms", table_name="tasks")
-    op.drop_index("ix_tasks_account_id_submit_ms", table_name="tasks")
-    op.drop_table("tasks")
-    op.drop_table("settings")
-    op.drop_table("quarantine")
-    op.drop_index(op.f("ix_prices_model"), table_name="prices")
-    op.drop_table("prices")
-    op.drop_index(op.f("ix_postings_entry_id"), table_name="postings")
-    op.drop_index("ix_postings_account_id", table_name="postings")
-    op.drop_table("postings")
-    op.drop_table("nodes")
-    op.drop_table("models")
-    op.drop_index(op.f("ix_logs_at_ms"), table_name="logs")
-    op.drop_index("ix_logs_account_id_at_ms", table_name="logs")
-    op.drop_table("logs")
-    op.drop_index("ix_leases_incarnation", table_name="leases")
-    op.drop_table("leases")
-    op.drop_table("journals")
-    op.drop_index(
-        "ix_incarnations_unended",
-        table_name="incarnations",
-        sqlite_where=sa.text("ended_ms IS NULL"),
-        postgresql_where=sa.text("ended_ms IS NULL"),
-    )
-    op.drop_table("incarnations")
-    op.drop_table("idempotency")
-    op.drop_table("holds")
-    op.drop_table("groups")
-    op.drop_index("ix_entries_account_id_at_ms", table_name="entries")
-    op.drop_table("entries")
-    op.drop_table("counters")
-    op.drop_table("channels")
-    op.drop_table("changes")
-    op.drop_index(op.f("ix_calls_call_id"), table_name="calls")
-    op.drop_index(op.f("ix_calls_at_ms"), table_name="calls")
-    op.drop_index("ix_calls_account_id_at_ms", table_name="calls")
-    op.drop_table("calls")
-    op.drop_table("accounts")

@@ -1,0 +1,220 @@
+"""Who may call what: credentials, the key's checks in the contract's order, the worst case that money must cover."""
+
+from collections.abc import Iterable
+from ipaddress import ip_address, ip_network
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from yescale.domain import faults
+from yescale.domain.faults import Fault
+from yescale.domain.ids import ChannelId
+from yescale.domain.link import KeyRecord, Refused
+from yescale.domain.money import NANO_PER_USD, Nano, quota_balance, quota_of
+from yescale.domain.snapshot import Group, Model
+from yescale.pricing.ceiling import Ask, Ceiling, ceiling
+from yescale.protocols.passthrough import Peek
+from yescale.routing.table import Table, Tier
+
+UNSTATED_CONTEXT: Final = 1_048_576  # tokens; where the catalogue states no context window
+_ADMIN: Final = 10
+_LONGEST_KEY: Final = 128
+_LONGEST_CHANNEL: Final = 9  # digits
+_ENABLED: Final = 1
+_EXPIRED: Final = 3
+_EXHAUSTED: Final = 4
+
+CHANNEL_NOT_ALLOWED: Final = Fault(
+    status=403,
+    type="permission_error",
+    code="channel_not_allowed",
+    message="Only administrators may name a channel behind their API key.",
+    blame="caller",
+)
+_REFUSALS: Final = {
+    fault.code: fault
+    for fault in (
+        faults.INSUFFICIENT_BALANCE,
+        faults.KEY_EXHAUSTED,
+        faults.BUDGET_EXCEEDED,
+        faults.INVALID_KEY,
+        faults.KEY_DISABLED,
+        faults.KEY_EXPIRED,
+        faults.ACCOUNT_DISABLED,
+    )
+}
+
+
+class Credentials(Struct, frozen=True):
+    """An API key as it is looked up, without `sk-`; `channel` is an administrator's suffix."""
+
+    key: bytes
+    channel: ChannelId | None = None
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """An allowed call: what was asked of which model, for which group, where it may go, what it may cost."""
+
+    peek: Peek
+    model: Model
+    group: Group
+    tiers: tuple[Tier, ...]
+    ceiling: Ceiling
+    table: Table
+
+
+def read_credentials(headers: Iterable[tuple[bytes, bytes]], places: tuple[bytes, ...]) -> Credentials | Fault:
+    """The API key of a request: `Bearer sk-...`, bare `sk-...` or without `sk-`, in the headers that may hold it."""
+    found: Credentials | None = None
+    for name, value in headers:
+        if name not in places:
+            continue
+        credentials = _read_key(value)
+        if credentials is None:
+            return faults.INVALID_KEY
+        if credentials.key and found is not None and credentials != found:
+            return faults.TWO_KEYS
+        found = credentials if credentials.key else found
+    return faults.MISSING_KEY if found is None else found
+
+
+def _read_key(value: bytes) -> Credentials | None:
+    """None = no API key has this shape. An empty key = the header is there but empty."""
+    key = value.strip()
+    if key[:6].lower() == b"bearer" and (len(key) == len(b"bearer") or key[6:7] in (b" ", b"\t")):
+        key = key[6:].strip()
+    key, dash, suffix = key.removeprefix(b"sk-").partition(b"-")
+    if dash and not (suffix.isdigit() and len(suffix) <= _LONGEST_CHANNEL):
+        return None
+    if key and not (key.isalnum() and len(key) <= _LONGEST_KEY):
+        return None
+    return Credentials(key, ChannelId(int(suffix)) if suffix else None)
+
+
+def check_key(key: KeyRecord, credentials: Credentials, ip: str, now_s: float) -> Fault | None:
+    """Why this key may not call anything right now, or None."""
+    if key.status == _EXHAUSTED:
+        return faults.KEY_EXHAUSTED
+    if key.status == _EXPIRED or 0 <= key.expires_at <= now_s:
+        return faults.KEY_EXPIRED
+    if key.status != _ENABLED:
+        return faults.KEY_DISABLED
+    if key.account_status != _ENABLED:
+        return faults.ACCOUNT_DISABLED
+    if key.allow_ips and not _allows(key.allow_ips, ip):
+        return faults.IP_NOT_ALLOWED
+    if credentials.channel is not None and key.role < _ADMIN:
+        return CHANNEL_NOT_ALLOWED
+    return None
+
+
+def is_admin(key: KeyRecord) -> bool:
+    """Whether the key's account may see channels."""
+    return key.role >= _ADMIN
+
+
+def _allows(networks: tuple[str, ...], ip: str) -> bool:
+    if ip in networks:
+        return True
+    try:
+        address = ip_address(ip)
+        mapped = getattr(address, "ipv4_mapped", None)
+        return any((mapped or address) in ip_network(network, strict=False) for network in networks)
+    except ValueError:
+        return False  # a network that cannot be read allows nobody
+
+
+def judge(peek: Peek, key: KeyRecord, table: Table, operation: str, least_output: int) -> Order | Fault:
+    """What an asked-for call is allowed to be, or why not: model, key's list, group, price, in this order."""
+    model = table.model(peek.model)
+    if model is None:
+        return not_found(peek.model, key, table)
+    if key.models is not None and peek.model not in key.models:
+        return faults.MODEL_NOT_ALLOWED.saying(f"This API key may not use the model '{peek.model}'.", param="model")
+    group = table.group(key.group)
+    tiers = table.tiers(key.group, peek.model)
+    if group is None or not tiers:
+        return _not_served(peek, key, table)
+    if operation not in model.operations:
+        return faults.MALFORMED.saying(
+            f"The model '{peek.model}' does not do '{operation}'; it does: {', '.join(model.operations)}.",
+            param="model",
+        )
+    if not table.book.priced(model.priced_as):
+        return faults.MODEL_NOT_PRICED
+    ask = Ask(
+        prompt_tokens=min(peek.prompt_tokens, model.context_window or UNSTATED_CONTEXT),
+        declared=peek.declared,
+        n=peek.n,
+        outputs=peek.outputs,
+    )
+    worst = ceiling(table.book, model, group.ratio, ask, least_output)
+    return Order(peek=peek, model=model, group=group, tiers=tiers, ceiling=worst, table=table)
+
+
+def pin(order: Order, channel: ChannelId) -> Order:
+    """The same call, on one channel only: what an administrator's suffix asks for."""
+    found = (c for tier in order.tiers for c in tier.candidates if c.channel.id == channel)
+    return replace(order, tiers=tuple(Tier((candidate,), (1,)) for candidate in found))
+
+
+def visible_models(key: KeyRecord, table: Table) -> list[str]:
+    """The names that a key may use, sorted."""
+    names = table.names(key.group)
+    return [name for name in names if key.models is None or name in key.models]
+
+
+def not_found(name: str, key: KeyRecord, table: Table) -> Fault:
+    """Nobody serves that name; up to three close ones that the key may use."""
+    close = table.close_names(name, visible_models(key, table))
+    hint = f" Did you mean {' or '.join(repr(other) for other in close)}?" if close else ""
+    return faults.MODEL_NOT_FOUND.saying(f"The model '{name[:100]}' does not exist.{hint}", param="model")
+
+
+def _not_served(peek: Peek, key: KeyRecord, table: Table) -> Fault:
+    """No channel of the key's group serves the model: another group's may; or there is none at all right now."""
+    if table.group(key.group) is None:
+        return faults.MODEL_NOT_ALLOWED.saying(f"The group '{key.group}' of this API key does not exist any more.")
+    elsewhere = any(table.tiers(group.name, peek.model) for group in table.snapshot.groups)
+    if not elsewhere:
+        return faults.NO_CHANNEL
+    return faults.MODEL_NOT_ALLOWED.saying(
+        f"The model '{peek.model}' is not open to the group '{key.group}' of this API key.", param="model"
+    )
+
+
+def explain_refusal(refused: Refused, least: Nano, status: int) -> Fault:
+    """Why money did not cover a call. `status` is what the installation answers to an empty account."""
+    fault = _REFUSALS.get(refused.code)
+    if fault is None:
+        return faults.UNAVAILABLE
+    if fault is not faults.INSUFFICIENT_BALANCE:
+        return fault
+    available = refused.balance - refused.held
+    said = fault.saying(
+        f"The account's balance does not cover this call: it may cost up to {_dollars(least)}, "
+        f"{_dollars(max(0, available))} is available; top up, or lower max_tokens.",
+        available_quota=quota_balance(available),
+        min_required_quota=quota_of(least),
+        min_required_credit=_dollars(least),
+        held=quota_of(refused.held),
+    )
+    return said if status == said.status else _with_status(said, status)
+
+
+def _with_status(fault: Fault, status: int) -> Fault:
+    return Fault(
+        status=status,
+        type=fault.type,
+        code=fault.code,
+        message=fault.message,
+        blame=fault.blame,
+        details=fault.details,
+    )
+
+
+def _dollars(amount: Nano) -> str:
+    """Dollars with six decimals, rounded up: `$0.010000`."""
+    micro = -(-amount * 1_000_000 // NANO_PER_USD)
+    return f"${micro // 1_000_000}.{micro % 1_000_000:06d}"

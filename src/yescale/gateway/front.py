@@ -1,0 +1,79 @@
+"""The front of a worker: which request is answered here, and by whom; all others go to control."""
+
+from typing import Final, Protocol, cast
+
+from yescale.domain import faults
+from yescale.gateway import answers, cors, surfaces
+from yescale.gateway.models import Listing
+from yescale.gateway.proxy import Forwarding
+from yescale.gateway.relay.call import Call
+from yescale.gateway.relay.relay import Relay
+from yescale.gateway.surfaces import Kind, Place, Surface
+from yescale.protocols import openai_chat
+from yescale.wire.client import Origin
+from yescale.wire.server import Exchange
+
+_HEALTHY: Final = b'{"status":"ok"}'
+
+
+class Reception(Protocol):
+    """Whoever waits for the body of a request."""
+
+    def receive(self) -> None:
+        """The body is here."""
+        ...
+
+
+class Front:
+    """The wire's Handler."""
+
+    __slots__ = ("_control", "_proto", "_relay")
+
+    def __init__(self, relay: Relay, control: Origin, *, tls: bool) -> None:
+        self._relay = relay
+        self._control = control
+        self._proto = b"https" if tls else b"http"
+
+    def opened(self, exchange: Exchange) -> int:
+        """A request's head is here; returns how large a body may be."""
+        place = surfaces.find(exchange.path)
+        if place is None:
+            exchange.listener = Forwarding(self._relay, exchange, self._control, self._proto)
+            return self._relay.settings.relay.max_body_bytes
+        method = b"GET" if exchange.method == b"HEAD" else exchange.method
+        surface = place.methods.get(method)
+        if surface is None:
+            self._answer_method(exchange, place)
+            return 0
+        return self._open(exchange, place, surface)
+
+    def received(self, exchange: Exchange) -> None:
+        """A request is here whole."""
+        if exchange.listener is not None:
+            cast(Reception, exchange.listener).receive()
+
+    def reject(self, status: int, reason: str, exchange: Exchange | None) -> tuple[bytes, bytes]:
+        """The words of an error that the wire found."""
+        place = surfaces.find(exchange.path) if exchange is not None else None
+        form = openai_chat.CHAT if place is None else next(iter(place.methods.values())).format
+        return answers.reject(status, reason, form, self._relay.ids.mint())
+
+    def _open(self, exchange: Exchange, place: Place, surface: Surface) -> int:
+        match surface.kind:
+            case Kind.RELAY:
+                Call(self._relay, exchange, surface).open()
+                return self._relay.settings.relay.max_body_bytes
+            case Kind.MODELS:
+                Listing(self._relay, exchange, surface, place.rest).open()
+            case Kind.HEALTH:
+                exchange.respond(200, answers.plain_head(self._relay.ids.mint().encode()), _HEALTHY)
+        return 0
+
+    def _answer_method(self, exchange: Exchange, place: Place) -> None:
+        if exchange.method == b"OPTIONS":
+            exchange.respond(204, cors.preflight(place.allow), b"")
+            return
+        method, path = exchange.method.decode("latin-1"), exchange.path.decode("latin-1")
+        fault = faults.WRONG_METHOD.saying(f"{path} does not answer {method}; it answers {place.allow.decode()}.")
+        form = next(iter(place.methods.values())).format
+        answers.refuse(exchange, fault, form, self._relay.ids.mint(), b"allow: %b\r\n" % place.allow)

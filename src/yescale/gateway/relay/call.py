@@ -1,0 +1,167 @@
+"""A call until it is admitted: who calls, what they ask for, and the money that it may cost."""
+
+import logging
+from typing import Final
+
+from yescale.domain import faults
+from yescale.domain.faults import Fault
+from yescale.domain.journal import NoLine
+from yescale.domain.link import KeyRecord, Refused
+from yescale.gateway import admission, answers
+from yescale.gateway.admission import Credentials, Order
+from yescale.gateway.keys import Unavailable
+from yescale.gateway.leases import Reservation, Waiting
+from yescale.gateway.relay.passage import Passage
+from yescale.gateway.relay.relay import Relay
+from yescale.gateway.surfaces import Surface
+from yescale.routing.plan import choose
+from yescale.wire.server import Exchange
+
+LOG: Final = logging.getLogger("yescale.relay")
+_MOST_NAME: Final = 128  # characters of a model name in a refusal's line
+
+
+class Call:
+    """States: head read, key known, body read, money asked for. Then a Passage takes over, or it was refused."""
+
+    __slots__ = (
+        "_body",
+        "_credentials",
+        "_ended",
+        "_exchange",
+        "_id",
+        "_key",
+        "_order",
+        "_relay",
+        "_surface",
+        "_waiting",
+    )
+
+    def __init__(self, relay: Relay, exchange: Exchange, surface: Surface) -> None:
+        self._relay = relay
+        self._surface = surface
+        self._exchange = exchange
+        self._id = relay.ids.mint()
+        self._credentials: Credentials | None = None
+        self._key: KeyRecord | None = None
+        self._body: bytes | None = None
+        self._order: Order | None = None
+        self._waiting: Waiting | None = None
+        self._ended = False
+
+    # --- from the wire
+
+    def open(self) -> None:
+        """The head is here: find out who calls, before the body is read."""
+        exchange = self._exchange
+        exchange.listener = self
+        if (exchange.header(b"content-encoding") or b"identity").lower() != b"identity":
+            self._refuse(faults.UNSUPPORTED_ENCODING)
+            return
+        credentials = admission.read_credentials(exchange.headers, self._surface.key_headers)
+        if isinstance(credentials, Fault):
+            self._refuse(credentials)
+            return
+        self._credentials = credentials
+        self._relay.keys.find(credentials.key, self._key_found)
+
+    def receive(self) -> None:
+        """The body is here."""
+        self._body = self._exchange.body
+        if self._key is not None and not self._ended:
+            self._start(self._key, self._body)
+
+    def client_gone(self) -> None:
+        """The client left before anything was reserved or sent: there is nothing to settle."""
+        self._ended = True
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    def client_paused(self) -> None:
+        """Nothing is being written yet."""
+
+    def client_resumed(self) -> None:
+        """Nothing is being written yet."""
+
+    # --- admission
+
+    def _key_found(self, found: KeyRecord | Unavailable | None) -> None:
+        if self._ended or self._credentials is None:
+            return
+        if found is None or isinstance(found, Unavailable):
+            self._refuse(faults.INVALID_KEY if found is None else faults.UNAVAILABLE)
+            return
+        self._key = found
+        now_s = self._relay.clock.wall_ms() // 1_000
+        fault = admission.check_key(found, self._credentials, self._exchange.peer, now_s)
+        if fault is not None:
+            self._refuse(fault)
+        elif self._body is not None:
+            self._start(found, self._body)
+
+    def _start(self, key: KeyRecord, body: bytes) -> None:
+        try:
+            self._admit(key, body)
+        except Exception:
+            LOG.exception("call %s could not be admitted: a defect of the gateway", self._id)
+            self._refuse(faults.INTERNAL)
+
+    def _admit(self, key: KeyRecord, body: bytes) -> None:
+        """Check the request and reserve what it can cost at most."""
+        relay = self._relay
+        peek = self._surface.format.peek(body)
+        if isinstance(peek, Fault):
+            self._refuse(peek)
+            return
+        least_output = relay.settings.money.least_output_tokens
+        order = admission.judge(peek, key, relay.table, self._surface.operation, least_output)
+        if isinstance(order, Fault):
+            if order is faults.MODEL_NOT_PRICED:
+                relay.link.unpriced(peek.model)
+            self._refuse(order, peek.model)
+            return
+        if self._credentials is not None and self._credentials.channel is not None:
+            order = admission.pin(order, self._credentials.channel)
+        if choose(order.tiers, relay.health, relay.now(), relay.rng) is None:
+            self._refuse(self._all_rest(order), peek.model)
+            return
+        self._order = order
+        floor = order.table.snapshot.minimum_balance
+        least, most = max(floor, order.ceiling.least), max(floor, order.ceiling.most)
+        self._waiting = relay.purses.admit(key, least, most, self._admitted)
+
+    def _admitted(self, outcome: Reservation | Refused) -> None:
+        self._waiting = None
+        order = self._order
+        if order is None or self._ended:
+            return
+        self._ended = True
+        if isinstance(outcome, Refused):
+            status = order.table.snapshot.insufficient_funds_status
+            self._refuse(admission.explain_refusal(outcome, order.ceiling.least, status), order.peek.model)
+            return
+        passage = Passage(self._relay, self._exchange, self._surface, order, outcome)
+        passage.start(self._id, self._body or b"")
+
+    def _all_rest(self, order: Order) -> Fault:
+        channels = [candidate.channel.id for tier in order.tiers for candidate in tier.candidates]
+        left = self._relay.health.rest_left(channels, self._relay.now())
+        return faults.NO_CHANNEL.saying(faults.NO_CHANNEL.message, retry_after_s=int(left) + 1)
+
+    def _refuse(self, fault: Fault, model: str = "") -> None:
+        """Answer with an error: nothing was reserved. Unknown keys leave no line (money.md 2)."""
+        self._ended = True
+        key = self._key
+        if key is not None:
+            line = NoLine(
+                n=0,
+                at_ms=self._relay.clock.wall_ms(),
+                key=key.id,
+                account=key.account,
+                code=fault.code,
+                count=1,
+                model=model[:_MOST_NAME],
+                id=self._id,
+            )
+            self._relay.journal.no(line)
+        answers.refuse(self._exchange, fault, self._surface.format, self._id)

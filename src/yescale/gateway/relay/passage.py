@@ -1,0 +1,510 @@
+"""An admitted call on its way: attempts until one answers, the answer carried to the client, and exactly one ending."""
+
+import logging
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from yescale.domain import faults
+from yescale.domain.faults import Fault
+from yescale.domain.ids import CallId, PurseId
+from yescale.domain.journal import EndLine, Outcome
+from yescale.domain.money import Nano
+from yescale.gateway import admission, answers
+from yescale.gateway.admission import Order
+from yescale.gateway.leases import Reservation
+from yescale.gateway.relay import endings, verdicts
+from yescale.gateway.relay.attempts import Attempts
+from yescale.gateway.relay.endings import NOTHING, Ending, Served
+from yescale.gateway.relay.relay import Relay
+from yescale.gateway.relay.verdicts import Verdict
+from yescale.gateway.surfaces import Surface
+from yescale.protocols.passthrough import BYTES_PER_TOKEN, Tap, UpstreamError, scrub
+from yescale.protocols.sse import TooLong
+from yescale.routing.table import Candidate
+from yescale.wire.client import Attempt, Failure
+from yescale.wire.server import Exchange
+from yescale.wire.timers import Deadline, Timer
+
+LOG: Final = logging.getLogger("yescale.relay")
+DEFECT: Final = "call %s failed inside the gateway: a defect"
+KEEPALIVE: Final = b": keepalive\n\n"
+_OK: Final = range(200, 300)
+_MAX_ERROR_BYTES: Final = 256 * 1024
+_MOST_ID: Final = 128  # characters of a client's own request id that are kept
+_TOKEN_SCALE: Final = 10**12  # Ceiling.token_price is for so many tokens
+
+T = TypeVar("T")
+
+
+class Passage:
+    """Hears the client (wire's Listener) and the upstream (wire's Sink).
+
+    `_committed`: content has gone to the client, so that no other candidate may be tried (the commit point).
+    """
+
+    __slots__ = (
+        "_amount",
+        "_committed",
+        "_drain_bytes",
+        "_ended",
+        "_exchange",
+        "_first_at",
+        "_gone_at",
+        "_id",
+        "_order",
+        "_parts",
+        "_pipe",
+        "_quiet",
+        "_relay",
+        "_reservation",
+        "_size",
+        "_surface",
+        "_tap",
+        "_timer",
+        "_tries",
+    )
+
+    def __init__(
+        self, relay: Relay, exchange: Exchange, surface: Surface, order: Order, reservation: Reservation
+    ) -> None:
+        self._relay = relay
+        self._exchange = exchange
+        self._surface = surface
+        self._order = order
+        self._reservation = reservation
+        self._id = CallId("")
+        self._tries = Attempts(relay, surface, order, reservation)
+        self._pipe: Callable[[Attempt, bytes, bool], None] | None = None
+        self._tap: Tap | None = None
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._timer: Timer | None = None
+        self._quiet: Deadline | None = None
+        self._first_at = 0.0
+        self._gone_at = 0.0
+        self._drain_bytes = 0
+        self._amount: Nano = 0
+        self._committed = False
+        self._ended = False
+
+    def start(self, call: CallId, body: bytes) -> None:
+        """Begin with the best candidate."""
+        self._id = call
+        self._exchange.listener = self
+        self._relay.calls.add(self)
+        self._tries.start(call, body, self._exchange.started)
+        if self._order.peek.stream:
+            self._quiet = Deadline(self._relay.timers, self._keep_alive)
+            self._quiet.set(self._relay.now() + self._relay.settings.relay.keepalive_s)
+        self._guard(self._try_next, verdicts.FIRST)
+
+    # --- attempts
+
+    def _try_next(self, verdict: Verdict) -> None:
+        """Another candidate, or the same once more, or the end. `verdict`: of the attempt before."""
+        while True:
+            step = self._tries.pick(verdict)
+            if step is None:
+                self._give_up(verdict.fault)
+                return
+            if not isinstance(step, Candidate):
+                self._timer = self._relay.timers.start(step, self._again)
+                return
+            if self._tries.send(step, self):
+                return
+            verdict = verdicts.UNUSABLE
+
+    def _again(self) -> None:
+        self._timer = None
+        if self._tries.candidate is not None and not self._ended:
+            self._guard(self._resend, self._tries.candidate)
+
+    def _resend(self, candidate: Candidate) -> None:
+        if not self._tries.send(candidate, self):
+            self._try_next(verdicts.UNUSABLE)
+
+    def _fail(self, verdict: Verdict, status: int = 0, failure: str = "") -> None:
+        """The attempt came to nothing and no content has gone out: try on, or tell the client."""
+        self._tries.close(status, failure)
+        if verdict.counts:
+            self._tries.blame()
+        self._pipe, self._tap, self._size = None, None, 0
+        self._parts.clear()
+        if self._gone_at:
+            self._settle(Ending(outcome="client_gone", status=verdict.fault.status, code=verdict.fault.code), None)
+        else:
+            self._try_next(verdict)
+
+    # --- the upstream (Sink)
+
+    def received(self, attempt: Attempt, data: bytes, done: bool) -> None:
+        """Bytes of the answer."""
+        if attempt is not self._tries.current:
+            return  # what follows the end of a call
+        try:
+            (self._pipe or self._open_pipe(attempt))(attempt, data, done)
+        except Exception:
+            LOG.exception(DEFECT, self._id)
+            self._crash()
+
+    def failed(self, attempt: Attempt, failure: Failure) -> None:
+        """The attempt ended without a whole answer."""
+        if attempt is not self._tries.current:
+            return
+        name = failure.name.lower()
+        try:
+            if self._committed:
+                self._break_off(attempt, verdicts.cut_fault(failure), name)
+            else:
+                self._fail(verdicts.judge_failure(failure), attempt.status, name)
+        except Exception:
+            LOG.exception(DEFECT, self._id)
+            self._crash()
+
+    def _open_pipe(self, attempt: Attempt) -> Callable[[Attempt, bytes, bool], None]:
+        """How this answer is carried: as a stream of events, or whole."""
+        if not self._first_at:
+            self._first_at = self._relay.now()
+        peek = self._order.peek
+        if peek.stream and attempt.status in _OK and verdicts.is_stream(attempt):
+            self._tap = self._surface.format.tap(peek.wants_usage, self._relay.settings.relay.max_event_bytes)
+            self._pipe = self._flow
+        else:
+            self._pipe = self._gather
+        return self._pipe
+
+    def _flow(self, attempt: Attempt, data: bytes, done: bool) -> None:
+        """A piece of a stream."""
+        tap = self._tap
+        if tap is None:
+            return
+        try:
+            out = tap.feed(data)
+        except TooLong:
+            self._go_wrong(attempt, faults.UPSTREAM_CUT, "event too long")
+            return
+        if done and not tap.done:
+            out += tap.finish()
+        if tap.done:
+            self._finish_stream(tap, out)
+        elif tap.error is not None or done:
+            if out:
+                self._forward(out)
+            fault = faults.UPSTREAM_CUT if tap.error is None else self._fault_of(tap.error)
+            self._go_wrong(attempt, fault, "no end" if tap.error is None else "error event")
+        elif out:
+            self._forward(out)
+
+    def _forward(self, out: bytes) -> None:
+        """Whole events to the client; into nothing where it left."""
+        if self._gone_at:
+            if self._tap is not None and self._tap.text_bytes > self._drain_bytes:
+                self._stop_drain("cost limit of the drain reached")
+            return
+        exchange = self._exchange
+        if not self._committed:
+            self._commit()
+        if exchange.begun:
+            exchange.write(out)
+        else:
+            exchange.begin(200, self._head(answers.EVENTS), out)
+        if self._quiet is not None:
+            self._quiet.set(self._relay.now() + self._relay.settings.relay.keepalive_s)
+
+    def _commit(self) -> None:
+        self._committed = True
+        self._tries.praise()
+        self._tries.forget_body()
+        self._exchange.body = b""  # it may be large, and the answer may take long
+
+    def _finish_stream(self, tap: Tap, out: bytes) -> None:
+        """The end mark has come: settle, then send it. The upstream's connection ends on its own."""
+        if not self._committed:
+            self._commit()
+        self._settle(self._well(200), Served(tap.usage, tap.text_bytes), self._send_last, out)
+
+    def _send_last(self, out: bytes) -> None:
+        if self._exchange.begun:
+            self._exchange.end(out)
+        else:
+            self._exchange.respond(200, self._head(answers.EVENTS), out)
+
+    def _go_wrong(self, attempt: Attempt, fault: Fault, failure: str) -> None:
+        """A stream went wrong while its connection may still be up."""
+        if attempt is self._tries.current:  # else the call ended while the last events went out
+            attempt.cancel()
+            if self._committed:
+                self._break_off(attempt, fault, failure)
+            else:
+                self._fail(verdicts.broken(fault), attempt.status, failure)
+
+    def _break_off(self, attempt: Attempt, fault: Fault, failure: str) -> None:
+        """The answer is incomplete, and must not look complete (promise 28)."""
+        tap = self._tap
+        served = None if tap is None else Served(tap.usage, tap.text_bytes)
+        self._tries.close(attempt.status, failure)
+        self._tries.blame()
+        outcome: Outcome = "deadline" if fault is faults.UPSTREAM_TIMEOUT else "upstream_cut"
+        ending = Ending(outcome="client_gone" if self._gone_at else outcome, status=200, code=fault.code, note=failure)
+        self._settle(ending, served, self._exchange.cut, self._surface.format.render_event(fault, self._id))
+
+    def _fault_of(self, error: UpstreamError) -> Fault:
+        """An error that came as an event, in our words around the upstream's."""
+        message = scrub(error.message.encode(), self._tries.secrets).decode(errors="replace")
+        return faults.UPSTREAM_CUT.saying(message) if message else faults.UPSTREAM_CUT
+
+    # --- whole answers
+
+    def _gather(self, attempt: Attempt, data: bytes, done: bool) -> None:
+        """A piece of an answer that is needed whole."""
+        self._parts.append(data)
+        self._size += len(data)
+        limit = self._relay.settings.relay.max_answer_bytes if attempt.status in _OK else _MAX_ERROR_BYTES
+        if self._size > limit:
+            attempt.cancel()
+            self._fail(verdicts.GARBAGE, attempt.status, "answer too long")
+        elif done:
+            body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+            if attempt.status in _OK:
+                self._weigh(attempt, body)
+            else:
+                self._hear_error(attempt, body)
+
+    def _weigh(self, attempt: Attempt, body: bytes) -> None:
+        answer = None if self._order.peek.stream else self._surface.format.read_answer(body)
+        if answer is None:
+            self._fail(verdicts.GARBAGE, attempt.status, "garbage")
+            return
+        self._commit()
+        kind = attempt.header(b"content-type") or b""
+        kind = kind if kind.startswith(answers.JSON) else answers.JSON  # some say text/plain of what is JSON
+        usage = answer.usage
+        text = 0 if usage is not None and endings.believable(self._order, usage) else answer.text_bytes(body)
+        self._settle(self._well(200), Served(usage, text), self._send_whole, (kind, body))
+
+    def _send_whole(self, answer: tuple[bytes, bytes]) -> None:
+        head = self._head(answer[0]) + b"x-yescale-cost: %d\r\n" % self._amount
+        self._exchange.respond(200, head, answer[1])
+
+    def _hear_error(self, attempt: Attempt, body: bytes) -> None:
+        """A whole answer that is an error: the client's mistake, or a reason to try elsewhere."""
+        error = self._surface.format.read_error(body)
+        verdict = verdicts.judge_answer(attempt.status, error)
+        wait = verdicts.retry_after(attempt.header(b"retry-after"))
+        self._tries.rest_secret(verdict, attempt.status, wait)
+        if verdict.own:
+            self._pass_on(attempt.status, body, error)
+        else:
+            self._fail(verdicts.with_wait(verdict, wait), attempt.status)
+
+    def _pass_on(self, status: int, body: bytes, error: UpstreamError) -> None:
+        """The client's own mistake, found by the upstream: its status, and its body without our secrets."""
+        self._tries.praise()
+        fault = verdicts.own_fault(status, error)
+        told = scrub(body, self._tries.secrets) if error.message else self._surface.format.render(fault, self._id)
+        ending = Ending(outcome="upstream_error", status=status, code=fault.code)
+        if self._exchange.begun:
+            self._settle(ending, None, self._exchange.cut, b"data: %b\n\n" % b" ".join(told.split(b"\n")))
+        else:
+            self._settle(ending, None, self._send_error, (status, told))
+
+    def _send_error(self, answer: tuple[int, bytes]) -> None:
+        self._exchange.respond(answer[0], self._head(answers.JSON), answer[1])
+
+    # --- the client (Listener)
+
+    def client_paused(self) -> None:
+        """The client reads slower than the upstream writes."""
+        if self._tries.current is not None:
+            self._tries.current.pause()
+
+    def client_resumed(self) -> None:
+        """The client has caught up."""
+        if self._tries.current is not None:
+            self._tries.current.resume()
+
+    def client_gone(self) -> None:
+        """The client left: read on for the real usage as far as the channel allows, else estimate it."""
+        if not self._ended and not self._gone_at:
+            self._gone_at = self._relay.now()
+            self._guard(self._drain, self._tries.current)
+
+    def _drain(self, attempt: Attempt | None) -> None:
+        if self._quiet is not None:
+            self._quiet.close()
+        candidate = self._tries.candidate
+        if attempt is None or candidate is None or not attempt.sent:
+            self._tries.cancel()
+            self._settle(Ending(outcome="client_gone", status=200, note="nothing was sent upstream"), None)
+            return
+        channel, price = candidate.channel, self._order.ceiling.token_price
+        tokens = channel.drain_cost * _TOKEN_SCALE // price if price else self._relay.settings.relay.max_answer_bytes
+        heard = self._tap.text_bytes if self._tap is not None else 0
+        self._drain_bytes = heard + tokens * BYTES_PER_TOKEN
+        attempt.resume()
+        if channel.drain_s > 0:
+            self._timer = self._relay.timers.start(channel.drain_s, self._drain_over)
+        else:
+            self._stop_drain("not drained")
+
+    def _drain_over(self) -> None:
+        self._timer = None
+        self._guard(self._stop_drain, "time limit of the drain reached")
+
+    def _stop_drain(self, why: str) -> None:
+        """Cancel the upstream and charge what it said, or an estimate of what it did."""
+        if self._ended:
+            return
+        attempt, tap = self._tries.current, self._tap
+        self._tries.cancel()
+        served = Served(None, 0) if tap is None else Served(tap.usage, tap.text_bytes)
+        refused = attempt is not None and attempt.status != 0 and attempt.status not in _OK
+        self._settle(Ending(outcome="client_gone", status=200, note=why), None if refused else served)
+
+    def _keep_alive(self) -> None:
+        """The upstream is silent: a comment keeps the connection to the client open, also before the first event."""
+        exchange, quiet = self._exchange, self._quiet
+        if self._ended or self._gone_at or quiet is None:
+            return
+        if not exchange.begun:
+            exchange.begin(200, self._head(answers.EVENTS), KEEPALIVE)
+        elif not exchange.paused:
+            exchange.write(KEEPALIVE)
+        quiet.set(self._relay.now() + self._relay.settings.relay.keepalive_s)
+
+    def stop(self, *, everything: bool) -> None:
+        """A shutdown: stop draining; with `everything`, end the call whatever its state."""
+        if self._gone_at:
+            self._guard(self._stop_drain, "drain cut short by a shutdown")
+        elif everything:
+            self._guard(self._shut, faults.UNAVAILABLE.saying("The gateway is being restarted; try again."))
+
+    def _shut(self, fault: Fault) -> None:
+        if self._ended:
+            return
+        tap = self._tap
+        self._tries.cancel()
+        served = Served(tap.usage, tap.text_bytes) if tap is not None and self._committed else None
+        status = 200 if self._exchange.begun else fault.status
+        self._settle(Ending(outcome="drained", status=status, code=fault.code), served, self._tell, fault)
+
+    # --- endings
+
+    def _well(self, status: int) -> Ending:
+        if not self._gone_at:
+            return Ending(outcome="ok", status=status)
+        waited = self._relay.now() - self._gone_at
+        return Ending(outcome="client_gone", status=status, note=f"drained {waited:.1f} s after the client left")
+
+    def _give_up(self, fault: Fault) -> None:
+        """No candidate is left."""
+        outcome: Outcome = "deadline" if fault is faults.UPSTREAM_TIMEOUT else "upstream_error"
+        if not self._tries.notes:
+            outcome = "refused"
+        status = 200 if self._exchange.begun else fault.status
+        self._settle(Ending(outcome=outcome, status=status, code=fault.code), None, self._tell, fault)
+
+    def _tell(self, fault: Fault) -> None:
+        if self._exchange.begun:
+            self._exchange.cut(self._surface.format.render_event(fault, self._id))
+        else:
+            answers.refuse(self._exchange, fault, self._surface.format, self._id)
+
+    def _guard(self, act: Callable[[T], object], what: T) -> None:
+        """Do something that must not leave a reservation behind, whatever happens (promise 12)."""
+        try:
+            act(what)
+        except Exception:
+            LOG.exception(DEFECT, self._id)
+            self._crash()
+
+    def _crash(self) -> None:
+        self._tries.cancel()
+        if self._ended:
+            self._exchange.cut()
+            return
+        tap = self._tap
+        served = Served(tap.usage, tap.text_bytes) if tap is not None and self._committed else None
+        status = 200 if self._exchange.begun else faults.INTERNAL.status
+        ending = Ending(outcome="upstream_error", status=status, code=faults.INTERNAL.code, note="defect")
+        self._settle(ending, served, self._tell, faults.INTERNAL)
+
+    def _settle(
+        self,
+        ending: Ending,
+        served: Served | None,
+        send: Callable[[T], None] | None = None,
+        what: T | None = None,
+    ) -> None:
+        """The one ending: charge, write the line, and only then send the last bytes."""
+        if self._ended:
+            return
+        self._ended = True
+        self._pipe = None  # a bound method of ours: the call must not wait for the garbage collector
+        relay = self._relay
+        relay.calls.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._quiet is not None:
+            self._quiet.close()
+            self._quiet = None
+        if self._tries.current is not None:
+            self._tries.close(self._tries.current.status, "")
+        bill = NOTHING if served is None else endings.bill(self._order, served)
+        self._amount = bill.amount
+        backs = relay.purses.settle(self._reservation, bill.amount)
+        written = relay.journal.end(self._line(ending, bill, backs))
+        if send is None:
+            return
+        if written:
+            send(what)  # pyright: ignore[reportArgumentType] - `what` is given where `send` is
+        else:
+            relay.journal.when_written(lambda: send(what))  # pyright: ignore[reportArgumentType] - as above
+
+    def _line(self, ending: Ending, bill: endings.Bill, backs: tuple[tuple[PurseId, Nano], ...]) -> EndLine:
+        relay, key, order = self._relay, self._reservation.key, self._order
+        exchange, candidate = self._exchange, self._tries.candidate
+        started, now = exchange.started, relay.now()
+        own_id = exchange.header(b"x-request-id")
+        note = f"{ending.note}; {bill.note}" if ending.note and bill.note else ending.note or bill.note
+        return EndLine(
+            n=0,
+            id=self._id,
+            at_ms=relay.clock.wall_ms(),
+            key=key.id,
+            account=key.account,
+            username=key.username,
+            key_name=key.name,
+            group=order.group.name,
+            model=order.peek.model,
+            upstream_model="" if candidate is None else candidate.upstream_model,
+            channel=self._tries.channel,
+            outcome=ending.outcome,
+            status=ending.status,
+            stream=order.peek.stream,
+            usage=bill.usage,
+            estimated=bill.estimated,
+            lines=bill.lines,
+            amount=bill.amount,
+            charges=tuple((purse, bill.amount) for purse in self._reservation.pays),
+            attempts=self._tries.notes,
+            first_ms=int((self._first_at - started) * 1_000) if self._first_at else -1,
+            total_ms=int((now - started) * 1_000),
+            snapshot=order.table.snapshot.version,
+            backs=backs,
+            ip=exchange.peer,
+            client_request_id="" if own_id is None else own_id[:_MOST_ID].decode("ascii", "replace"),
+            error=ending.code,
+            note=note,
+            losses=() if self._tries.limit is None else ("max_tokens",),
+        )
+
+    def _head(self, kind: bytes) -> bytes:
+        """The header lines of an answer that came from an upstream."""
+        call = self._id.encode()
+        head = answers.stream_head(call) if kind is answers.EVENTS else answers.head(call, kind)
+        if self._tries.limit is not None:
+            head += b"x-yescale-losses: max_tokens\r\n"
+        if admission.is_admin(self._reservation.key):
+            head += b"x-yescale-channel: %d\r\n" % self._tries.channel
+        return head

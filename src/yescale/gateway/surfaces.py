@@ -1,0 +1,102 @@
+"""The rows of what the gateway answers itself: method, canonical path, operation and format. All else is control's."""
+
+import re
+from collections.abc import Mapping
+from enum import Enum
+from types import MappingProxyType
+from typing import Final
+
+from msgspec import Struct
+
+from yescale.protocols import openai_chat
+from yescale.protocols.passthrough import Format
+
+
+class Kind(Enum):
+    """Who answers a surface."""
+
+    RELAY = "relay"
+    MODELS = "models"
+    HEALTH = "health"
+
+
+class Surface(Struct, frozen=True, kw_only=True):
+    """A format offered to clients at a path."""
+
+    method: bytes
+    path: bytes
+    kind: Kind
+    operation: str = ""
+    format: Format = openai_chat.CHAT  # errors are rendered in it, too
+    key_headers: tuple[bytes, ...] = (b"authorization",)  # where the contract lets the API key stand
+
+
+SURFACES: Final = (
+    Surface(method=b"POST", path=b"/v1/chat/completions", kind=Kind.RELAY, operation="chat"),
+    Surface(
+        method=b"POST",
+        path=b"/v1/embeddings",
+        kind=Kind.RELAY,
+        operation="embed",
+        format=openai_chat.EMBEDDINGS,
+    ),
+    Surface(method=b"GET", path=b"/v1/models", kind=Kind.MODELS, key_headers=(b"authorization", b"x-api-key")),
+    Surface(method=b"GET", path=b"/v1/models/*", kind=Kind.MODELS, key_headers=(b"authorization", b"x-api-key")),
+    Surface(method=b"GET", path=b"/healthz", kind=Kind.HEALTH),
+)
+
+Methods = Mapping[bytes, Surface]
+
+
+class Place(Struct, frozen=True):
+    """A path that the gateway knows, what each method does there, and the part that a `*` stood for."""
+
+    methods: Methods
+    rest: bytes = b""
+
+    @property
+    def allow(self) -> bytes:
+        """The value of an `Allow` header."""
+        more = [b"HEAD"] if b"GET" in self.methods else []
+        return b", ".join([*self.methods, *more, b"OPTIONS"])
+
+
+def _index(surfaces: tuple[Surface, ...]) -> Mapping[bytes, Place]:
+    found: dict[bytes, dict[bytes, Surface]] = {}
+    for surface in surfaces:
+        methods = found.setdefault(surface.path, {})
+        if surface.method in methods:
+            raise ValueError(f"two surfaces answer {surface.method!r} {surface.path!r}")
+        methods[surface.method] = surface
+    return MappingProxyType({path: Place(MappingProxyType(methods)) for path, methods in found.items()})
+
+
+_PLACES: Final = _index(SURFACES)
+_STEMS: Final = MappingProxyType({path[:-1]: place for path, place in _PLACES.items() if path.endswith(b"/*")})
+_SLASHES: Final = re.compile(rb"//+")
+_VERSIONS: Final = re.compile(rb"^(?:/v1)+(?=/v1/)")
+_LONGEST: Final = 1_024
+_TWICE: Final = re.compile(rb"(/chat/completions|/embeddings|/models)\1$")
+
+
+def find(path: bytes) -> Place | None:
+    """The place of a raw request path, or None where it is control's. Nothing is percent-decoded.
+
+    Clients append different tails to different base URLs; each of these means /v1/chat/completions:
+    /chat/completions, //v1/chat/completions/, /v1/v1/chat/completions, /v1/chat/completions/chat/completions.
+    """
+    place = _PLACES.get(path)
+    if place is not None and not path.endswith(b"*"):
+        return place
+    if len(path) > _LONGEST:
+        return None
+    path = _VERSIONS.sub(b"", _SLASHES.sub(b"/", path))
+    return _look_up(path) or _look_up(b"/v1" + path)
+
+
+def _look_up(path: bytes) -> Place | None:
+    for stem, place in _STEMS.items():
+        if path.startswith(stem) and len(path) > len(stem):
+            return Place(place.methods, path[len(stem) :])
+    path = _TWICE.sub(rb"\1", path.rstrip(b"/"))
+    return None if path.endswith(b"/*") else _PLACES.get(path)

@@ -1,0 +1,274 @@
+"""Requests: a partial decode that reads what price and route need, and a splice that leaves every other byte alone."""
+
+import re
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct, UnsetType
+
+from yescale.domain.faults import MALFORMED, Fault
+from yescale.domain.ids import ModelName
+from yescale.protocols.openai_chat.schema import WireChat, WireEmbeddings, WireOptions
+from yescale.protocols.passthrough import Change, Peek
+
+_Wire = TypeVar("_Wire", bound=Struct)
+
+_CHAT: Final = msgspec.json.Decoder(WireChat)
+_EMBEDDINGS: Final = msgspec.json.Decoder(WireEmbeddings)
+_STRING: Final = msgspec.json.Encoder()
+
+_MOST_TOKENS: Final = 2**30
+_MOST_CHOICES: Final = 128
+_MOST_MARKS: Final = 400_000  # strings and brackets looked at in an odd body, so that it cannot hold the loop
+_BYTES_PER_PROMPT_TOKEN: Final = 2  # the bound of money.md 2: no usual text has more tokens than this
+_IMAGE_TOKENS: Final = 3_000  # at most, of one picture, whatever its bytes
+_LARGE: Final = 8_192  # bytes; below, inline pictures do not matter
+_BYTES_PER_SOUND_TOKEN: Final = 100  # base64 of compressed speech is far above this
+_WHOLE_CONTEXT: Final = 2**40  # the prompt may fill whatever the model takes
+
+# A field name with an escaped letter could hide a second `model` from a search.
+_ESCAPED_NAME: Final = re.compile(rb"\\u00[5-7]")
+_INLINE: Final = re.compile(rb'"(?:data:[^"]{0,100};base64,|[A-Za-z0-9+/]{4096})[^"]*"')
+_MARK: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]', re.DOTALL)
+_AFTER_NAME: Final = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
+_SCALAR: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[^\s,{}\[\]"]+', re.DOTALL)
+_FIRST: Final = re.compile(rb"[ \t\r\n]*\{")
+_EMPTY: Final = re.compile(rb"\{[ \t\r\n]*\}")
+_PATH: Final = re.compile(r" - at `\$\.?([^`]*)`$")
+_MISSING: Final = re.compile(r"missing required field `([^`]+)`")
+
+# Said twice, these would let the provider read another value than we priced.
+_PRICED: Final = tuple(b'"%b"' % name.encode() for name in WireChat.__struct_fields__ if name != "messages")
+
+
+def peek_chat(body: bytes) -> Peek | Fault:
+    """Read a chat request's model, limits and stream flags; a Fault names the field at fault."""
+    wire = _decode(_CHAT, body)
+    if isinstance(wire, Fault):
+        return wire
+    fault = _check_chat(wire) or _check_single(body)
+    if fault is not None:
+        return fault
+    options = wire.stream_options
+    return Peek(
+        model=ModelName(wire.model),
+        prompt_tokens=_bound_prompt(body),
+        stream=wire.stream is True,
+        wants_usage=isinstance(options, WireOptions) and options.include_usage is True,
+        declared=_declared(wire),
+        limit_field=_null_limit(wire),
+        options_said=not isinstance(options, UnsetType),
+        n=1 if wire.n is None else wire.n,
+    )
+
+
+def peek_embeddings(body: bytes) -> Peek | Fault:
+    """Read an embeddings request's model; a Fault names the field at fault."""
+    wire = _decode(_EMBEDDINGS, body)
+    if isinstance(wire, Fault):
+        return wire
+    if _kind(wire.input) not in b'["':
+        return _wrong("input", "'input' must be a string, an array of strings, or an array of tokens.")
+    if not wire.model:
+        return _wrong("model", "'model' must not be empty.")
+    fault = _check_single(body)
+    if fault is not None:
+        return fault
+    return Peek(model=ModelName(wire.model), prompt_tokens=_bound_prompt(body), outputs=False)
+
+
+def rewrite(body: bytes, peek: Peek, change: Change) -> bytes:
+    """The body with another model name, with usage asked for in a stream, with a limit where one must be.
+
+    `body` is what `peek` was read from. Fields that are new go to the front; every other byte stays as it was.
+    """
+    edits: list[tuple[int, int, bytes]] = []
+    added: list[bytes] = []
+    if change.model != peek.model:
+        edits.append((*_place(body, "model"), _STRING.encode(change.model)))
+    if peek.stream and not peek.wants_usage:
+        if peek.options_said:
+            edits.append(_ask_usage(body))
+        else:
+            added.append(b'"stream_options":{"include_usage":true},')
+    if change.limit is not None:
+        if peek.limit_field:
+            edits.append((*_place(body, peek.limit_field), b"%d" % change.limit))
+        else:
+            added.append(b'"%b":%d,' % (change.limit_field.encode(), change.limit))
+    if not edits and not added:
+        return body
+    return _splice(body, edits, b"".join(added))
+
+
+def _splice(body: bytes, edits: list[tuple[int, int, bytes]], added: bytes) -> bytes:
+    first = _FIRST.match(body)
+    start = first.end() if first is not None else 0
+    pieces = [body[:start], added]
+    at = start
+    for begin, end, new in sorted(edits):
+        pieces += (body[at:begin], new)
+        at = end
+    pieces.append(body[at:])
+    return b"".join(pieces)
+
+
+def _ask_usage(body: bytes) -> tuple[int, int, bytes]:
+    """The edit that makes an existing `stream_options` ask for usage."""
+    begin, end = _place(body, "stream_options")
+    value = body[begin:end]
+    if not value.startswith(b"{") or _EMPTY.fullmatch(value):
+        return begin, end, b'{"include_usage":true}'
+    inner = _members(value)
+    if "include_usage" in inner:
+        inside = inner["include_usage"]
+        return begin + inside[0], begin + inside[1], b"true"
+    return begin + 1, begin + 1, b'"include_usage":true,'
+
+
+def _place(body: bytes, name: str) -> tuple[int, int]:
+    """Where the value of a top-level field lies. The field is there: the peek has read it."""
+    quoted = b'"%b"' % name.encode()
+    at = body.find(quoted)
+    if body.find(quoted, at + 1) < 0 and _ESCAPED_NAME.search(body) is None:
+        # The only such text in the body, and the decoder found the field at the top: this is it.
+        colon = _AFTER_NAME.match(body, at + len(quoted))
+        value = _SCALAR.match(body, colon.end()) if colon is not None else None
+        if value is not None:
+            return value.span()
+    return _members(body)[name]
+
+
+class _TooManyMarks(ValueError):
+    """A body with more strings and brackets than are looked at."""
+
+
+class _Twice(ValueError):
+    """A field is said twice."""
+
+
+def _members(body: bytes) -> dict[str, tuple[int, int]]:
+    """Name and place of each top-level value of valid JSON. Raises _Twice, _TooManyMarks."""
+    found: dict[str, tuple[int, int]] = {}
+    depth = 0
+    name: str | None = None
+    begin = 0
+    for count, mark in enumerate(_MARK.finditer(body)):
+        if count > _MOST_MARKS:
+            raise _TooManyMarks
+        kind = mark.group()
+        if kind in (b"{", b"["):
+            depth += 1
+        elif kind in (b"}", b"]"):
+            depth -= 1
+        if depth > 1:
+            continue
+        if name is None and kind.startswith(b'"'):
+            name = msgspec.json.decode(kind, type=str)
+        elif name is not None and kind == b":" and not begin:
+            begin = mark.end()
+        elif name is not None and kind in (b",", b"}") and (kind == b"," or not depth):
+            _note(found, name, body, begin, mark.start())
+            name, begin = None, 0
+    return found
+
+
+def _note(found: dict[str, tuple[int, int]], name: str, body: bytes, begin: int, end: int) -> None:
+    if name in found:
+        raise _Twice(name)
+    value = body[begin:end]
+    found[name] = (begin + len(value) - len(value.lstrip()), end - len(value) + len(value.rstrip()))
+
+
+def _check_single(body: bytes) -> Fault | None:
+    """No field that price or route read may be said twice: providers differ in which one they take."""
+    if _ESCAPED_NAME.search(body) is None:
+        for quoted in _PRICED:
+            at = body.find(quoted)
+            if at >= 0 and body.find(quoted, at + 1) >= 0:
+                break
+        else:
+            return None
+    try:
+        _members(body)
+    except _Twice as twice:
+        return _wrong(str(twice), f"'{twice}' is said twice; say it once.")
+    except _TooManyMarks:
+        return _wrong(None, "The request is nested or repeated too much to be read; send it in the usual form.")
+    return None
+
+
+def _decode(decoder: msgspec.json.Decoder[_Wire], body: bytes) -> _Wire | Fault:
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        return _explain(str(error))
+    except msgspec.DecodeError as error:
+        where = str(error).removeprefix("JSON is malformed: ").lower()
+        return _wrong(None, f"The body is not valid JSON: {where}.")
+    except UnicodeDecodeError as error:
+        return _wrong(None, f"The body is not valid JSON: a string is not UTF-8 ({error.reason}).")
+    except RecursionError:
+        return _wrong(None, "The body is not valid JSON for this API: nested too deep.")
+
+
+def _explain(error: str) -> Fault:
+    """A validation error in our words, with the field at fault."""
+    missing = _MISSING.search(error)
+    path = _PATH.search(error)
+    inside = path.group(1) if path is not None else ""
+    if missing is not None:
+        field = f"{inside}.{missing.group(1)}" if inside else missing.group(1)
+        return _wrong(field, f"'{field}' is required.")
+    if not inside:
+        return _wrong(None, f"The body must be a JSON object: {error}.")
+    reason = error[: path.start()] if path is not None else error
+    return _wrong(inside, f"'{inside}' is of the wrong type: {reason.lower().replace('`', '')}.")
+
+
+def _check_chat(wire: WireChat) -> Fault | None:
+    if not wire.model:
+        return _wrong("model", "'model' must not be empty.")
+    if _kind(wire.messages) not in b"[":
+        return _wrong("messages", "'messages' must be an array.")
+    if len(memoryview(wire.messages)) < len("[1]") or not bytes(memoryview(wire.messages)[1:-1]).strip():
+        return _wrong("messages", "'messages' must hold at least one message.")
+    for name, limit in (("max_tokens", wire.max_tokens), ("max_completion_tokens", wire.max_completion_tokens)):
+        if isinstance(limit, int) and not 0 < limit <= _MOST_TOKENS:
+            return _wrong(name, f"'{name}' must be between 1 and {_MOST_TOKENS}.")
+    if wire.n is not None and not 0 < wire.n <= _MOST_CHOICES:
+        return _wrong("n", f"'n' must be between 1 and {_MOST_CHOICES}.")
+    return None
+
+
+def _declared(wire: WireChat) -> int | None:
+    limits = [limit for limit in (wire.max_tokens, wire.max_completion_tokens) if isinstance(limit, int)]
+    return max(limits) if limits else None
+
+
+def _null_limit(wire: WireChat) -> str:
+    if wire.max_completion_tokens is None:
+        return "max_completion_tokens"
+    return "max_tokens" if wire.max_tokens is None else ""
+
+
+def _kind(raw: Raw) -> bytes:
+    return bytes(memoryview(raw)[:1])
+
+
+def _bound_prompt(body: bytes) -> int:
+    """More tokens than the prompt can count as: half its bytes, pictures and sound by table, and the whole context
+    where the provider adds text that we do not see (stored files, web search).
+    """
+    if b'"file_id"' in body or b'"file_data"' in body or b'"web_search_options"' in body:
+        return _WHOLE_CONTEXT
+    size = len(body)
+    pictures = (body.count(b'"image_url"') + 1) // 2  # a part says it as its type and as its field
+    if size > _LARGE and (pictures or b'"input_audio"' in body):
+        size -= sum(match.end() - match.start() for match in _INLINE.finditer(body))
+    sound = len(body) - size if b'"input_audio"' in body else 0
+    return size // _BYTES_PER_PROMPT_TOKEN + pictures * _IMAGE_TOKENS + sound // _BYTES_PER_SOUND_TOKEN + 1
+
+
+def _wrong(field: str | None, message: str) -> Fault:
+    return MALFORMED.saying(message, param=field)

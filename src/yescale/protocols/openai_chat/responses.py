@@ -1,0 +1,101 @@
+"""Whole answers: their usage as meters that do not overlap, and the size of their text for an estimate."""
+
+import re
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from yescale.domain.usage import Meter, Usage
+from yescale.protocols.openai_chat.schema import WireAnswer, WireUsage, WireVectors
+from yescale.protocols.passthrough import Answer
+
+_ANSWER: Final = msgspec.json.Decoder(WireAnswer)
+_VECTORS: Final = msgspec.json.Decoder(WireVectors)
+_USAGE: Final = msgspec.json.Decoder(WireUsage)
+_TEXT: Final = re.compile(
+    rb'"(?:content|reasoning_content|reasoning|arguments|refusal|text|transcript)"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)"'
+)
+_BROKEN: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+def read_chat(body: bytes) -> Answer | None:
+    """A chat completion, or None if this is none."""
+    try:
+        wire = _ANSWER.decode(body)
+    except _BROKEN:
+        return None
+    if bytes(memoryview(wire.choices)[:1]) != b"[":
+        return None
+    return Answer(meters(wire.usage), text_bytes)
+
+
+def read_embeddings(body: bytes) -> Answer | None:
+    """A list of vectors, or None if this is none."""
+    try:
+        wire = _VECTORS.decode(body)
+    except _BROKEN:
+        return None
+    return Answer(meters(wire.usage), text_bytes) if bytes(memoryview(wire.data)[:1]) == b"[" else None
+
+
+def text_bytes(data: bytes) -> int:
+    """About how many bytes of model text lie in these bytes of JSON."""
+    return sum(map(len, _TEXT.findall(data)))
+
+
+def said(raw: Raw) -> bool:
+    """Whether a field is there and not null."""
+    return len(memoryview(raw)) != len(b"null") or bytes(memoryview(raw)) != b"null"
+
+
+def meters(raw: Raw) -> Usage | None:
+    """Usage as disjoint meters: OpenAI's prompt count includes cached, audio and image tokens, its completion count
+    reasoning and audio. An explicit zero stays zero; None = nothing that can be believed was reported.
+    """
+    if not said(raw):
+        return None
+    try:
+        wire = _USAGE.decode(raw)
+    except _BROKEN:
+        return None
+    if wire.prompt_tokens is None and wire.completion_tokens is None:
+        return None
+    usage = {Meter.INPUT_TOKENS: 0, Meter.OUTPUT_TOKENS: 0}
+    _add_input(usage, wire)
+    _add_output(usage, wire)
+    return None if min(usage.values()) < 0 else usage
+
+
+def _add_input(usage: dict[Meter, int], wire: WireUsage) -> None:
+    left = wire.prompt_tokens or 0
+    details = wire.prompt_tokens_details
+    cached = wire.prompt_cache_hit_tokens or 0
+    if details is not None:
+        left = _take(usage, Meter.CACHE_READ_TOKENS, details.cached_tokens or cached, left)
+        left = _take(usage, Meter.AUDIO_INPUT_TOKENS, details.audio_tokens or 0, left)
+        left = _take(usage, Meter.IMAGE_INPUT_TOKENS, details.image_tokens or 0, left)
+    elif cached:
+        left = _take(usage, Meter.CACHE_READ_TOKENS, cached, left)
+    usage[Meter.INPUT_TOKENS] = left
+
+
+def _add_output(usage: dict[Meter, int], wire: WireUsage) -> None:
+    left = wire.completion_tokens or 0
+    details = wire.completion_tokens_details
+    if details is not None:
+        reasoning = details.reasoning_tokens or 0
+        if reasoning and wire.total_tokens == (wire.prompt_tokens or 0) + left + reasoning:
+            left += reasoning  # xAI counts reasoning beside the completion, as its total shows
+        left = _take(usage, Meter.REASONING_TOKENS, reasoning, left)
+        left = _take(usage, Meter.AUDIO_OUTPUT_TOKENS, details.audio_tokens or 0, left)
+        left = _take(usage, Meter.IMAGE_OUTPUT_TOKENS, details.image_tokens or 0, left)
+    usage[Meter.OUTPUT_TOKENS] = left
+
+
+def _take(usage: dict[Meter, int], meter: Meter, count: int, left: int) -> int:
+    """Move `count` of what is left to its own meter; never more than there is. Returns what stays."""
+    taken = min(count, left)
+    if taken:
+        usage[meter] = taken
+    return left - taken

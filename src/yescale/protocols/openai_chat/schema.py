@@ -1,0 +1,104 @@
+"""The fields of OpenAI's bodies that price, route and settlement read; everything else passes unread."""
+
+from typing import Any, Final
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+NOTHING: Final = Raw(b"null")  # absent or null: msgspec takes no `Raw | None`
+
+
+class WireOptions(Struct, frozen=True, gc=False):
+    """`stream_options`."""
+
+    include_usage: bool | None = None
+
+
+class WireChat(Struct, frozen=True, gc=False):
+    """A request to /chat/completions. Absent and null differ where a rewrite would have to know."""
+
+    model: str
+    messages: Raw
+    stream: bool | None = None
+    stream_options: WireOptions | UnsetType | None = UNSET
+    max_tokens: int | UnsetType | None = UNSET
+    max_completion_tokens: int | UnsetType | None = UNSET
+    n: int | None = None
+
+
+class WireEmbeddings(Struct, frozen=True, gc=False):
+    """A request to /embeddings."""
+
+    model: str
+    input: Raw
+
+
+class PromptDetails(Struct, frozen=True, gc=False):
+    """Parts of `prompt_tokens`."""
+
+    cached_tokens: int | None = None
+    audio_tokens: int | None = None
+    image_tokens: int | None = None
+
+
+class CompletionDetails(Struct, frozen=True, gc=False):
+    """Parts of `completion_tokens`."""
+
+    reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
+    image_tokens: int | None = None
+
+
+class WireUsage(Struct, frozen=True, gc=False):
+    """`usage` of an answer or a chunk."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: PromptDetails | None = None
+    completion_tokens_details: CompletionDetails | None = None
+    prompt_cache_hit_tokens: int | None = None  # DeepSeek's name for cached_tokens
+
+
+class WireAnswer(Struct, frozen=True, gc=False):
+    """A whole answer of /chat/completions."""
+
+    choices: Raw
+    usage: Raw = NOTHING
+
+
+class WireVectors(Struct, frozen=True, gc=False):
+    """A whole answer of /embeddings."""
+
+    data: Raw
+    usage: Raw = NOTHING
+
+
+class WireChoice(Struct, frozen=True, gc=False):
+    """One choice of a chunk."""
+
+    finish_reason: str | None = None
+
+
+class WireChunk(Struct, frozen=True, gc=False):
+    """One event of a stream."""
+
+    choices: list[WireChoice] | None = None
+    usage: Raw = NOTHING
+    error: Raw = NOTHING
+
+
+class WireError(Struct, frozen=True, gc=False):
+    """The inside of an error body. Compatible servers put numbers or null where OpenAI puts words."""
+
+    message: Any = None
+    code: Any = None
+    type: Any = None
+    param: Any = None
+
+
+class WireErrorBody(Struct, frozen=True, gc=False):
+    """An error body; some servers answer a bare string, or the fields without an envelope."""
+
+    error: WireError | str | None = None
+    message: Any = None
+    detail: Any = None

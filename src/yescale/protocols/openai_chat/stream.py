@@ -1,0 +1,126 @@
+"""The tap on a chat stream: whole events pass, usage is read, the chunk that only we asked for is dropped."""
+
+from typing import Final
+
+import msgspec
+
+from yescale.domain.usage import Usage
+from yescale.protocols import sse
+from yescale.protocols.openai_chat.errors import read_error
+from yescale.protocols.openai_chat.responses import meters, said, text_bytes
+from yescale.protocols.openai_chat.schema import WireChunk
+from yescale.protocols.passthrough import UpstreamError
+
+_CHUNK: Final = msgspec.json.Decoder(WireChunk)
+_END: Final = b"data: [DONE]\n\n"
+_CONTENT: Final = b'content":"'  # also the end of "reasoning_content"
+_WIDTH: Final = len(_CONTENT)
+_BACKSLASH: Final = 0x5C
+
+
+class ChatTap:
+    """One stream. Most blocks pass after a few byte searches; only those that may say something are decoded."""
+
+    __slots__ = ("_framer", "_keep_usage", "done", "error", "finished", "text_bytes", "usage")
+
+    def __init__(self, keep_usage: bool, max_event_bytes: int) -> None:
+        self._framer = sse.Framer(max_event_bytes)
+        self._keep_usage = keep_usage
+        self.usage: Usage | None = None
+        self.done = False
+        self.finished = False
+        self.error: UpstreamError | None = None
+        self.text_bytes = 0
+
+    def feed(self, data: bytes) -> bytes:
+        """The whole events of `data` and of what was held, but for those that the client must not see."""
+        if self.done or self.error is not None:
+            return b""
+        return self._listen(self._framer.feed(data))
+
+    def finish(self) -> bytes:
+        """What the upstream left open: an event without its blank line if it is whole, the end mark if it finished."""
+        if self.done or self.error is not None:
+            return b""
+        tail = self._framer.finish().rstrip(b"\r\n")
+        out = self._listen(tail + b"\n\n") if _is_whole(tail) else b""
+        if self.finished and not self.done and self.error is None:
+            self.done = True
+            out += _END
+        return out
+
+    def _listen(self, block: bytes) -> bytes:
+        if b'"finish_reason":"' in block or b'"finish_reason": "' in block:
+            self.finished = True
+        if b"[DONE]" in block or b'"error"' in block or b"event: error" in block or _may_have_usage(block):
+            return self._sift(block)
+        self.text_bytes += _count_text(block)
+        return block
+
+    def _sift(self, block: bytes) -> bytes:
+        kept: list[bytes] = []
+        for event in sse.split(block):
+            keep = self._hear(event)
+            if keep:
+                kept.append(event)
+            if self.done or self.error is not None:
+                break
+        return b"".join(kept)
+
+    def _hear(self, event: bytes) -> bool:
+        """Take in one event; whether the client gets it."""
+        name, data = sse.data_of(event)
+        if data == b"[DONE]":
+            self.done = True
+            return True
+        try:
+            chunk = _CHUNK.decode(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            chunk = WireChunk()
+        if name == b"error" or said(chunk.error):
+            self.error = read_error(data)
+            return False
+        usage = meters(chunk.usage)
+        if usage is not None:
+            self.usage = usage
+            if not chunk.choices:
+                return self._keep_usage
+        self.text_bytes += _count_text(event)
+        return True
+
+
+def _is_whole(event: bytes) -> bool:
+    """Whether an event that nothing closed is not half a one."""
+    _, data = sse.data_of(event)
+    if data == b"[DONE]":
+        return True
+    try:
+        _CHUNK.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def _may_have_usage(block: bytes) -> bool:
+    """Whether some `usage` is more than null (OpenAI says null in every chunk but the last)."""
+    if b'"usage"' not in block:
+        return False
+    return block.count(b'"usage"') != block.count(b'"usage":null') + block.count(b'"usage": null')
+
+
+def _count_text(block: bytes) -> int:
+    """About how many bytes of output text: the usual shape by searches alone, any other by a pattern."""
+    at = block.find(_CONTENT)
+    if at < 0:
+        return text_bytes(block)
+    total = 0
+    while at >= 0:
+        start = at + _WIDTH
+        end = block.find(b'"', start)
+        while end > 0 and block[end - 1] == _BACKSLASH:
+            end = block.find(b'"', end + 1)
+        if end < 0:
+            break
+        total += end - start
+        at = block.find(_CONTENT, end)
+    return total

@@ -1,0 +1,92 @@
+"""What the relay needs of a wire format to carry its calls unchanged: a Format value and the shapes it deals in."""
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from yescale.domain.faults import Fault
+from yescale.domain.ids import ModelName, ProtocolId
+from yescale.domain.usage import Usage
+
+BYTES_PER_TOKEN: Final = 4  # of text, where usage must be estimated; the usual rule of thumb
+
+
+_SHORTEST_SECRET: Final = 6  # shorter ones are placeholders, and might be words of the message
+
+
+class Peek(Struct, frozen=True, kw_only=True, gc=False):
+    """The few things that price and route need of a request."""
+
+    model: ModelName
+    prompt_tokens: int  # never less than what it can count as
+    stream: bool = False
+    wants_usage: bool = False  # the client asked for usage in its stream
+    declared: int | None = None  # output limit in tokens per choice; None = none said
+    limit_field: str = ""  # said as null: the name under which a limit would go
+    options_said: bool = False  # `stream_options` is there, be it null
+    n: int = 1
+    outputs: bool = True  # False: makes no output tokens
+
+
+class Change(Struct, frozen=True, kw_only=True, gc=False):
+    """What may differ in the request that goes up."""
+
+    model: str
+    limit: int | None = None  # output tokens that the grant pays for, where the client declared none
+    limit_field: str = "max_tokens"
+
+
+class Answer(Struct, frozen=True, gc=False):
+    """A whole answer, read: its usage (None = not reported or unreadable), and how to measure its text."""
+
+    usage: Usage | None
+    text_bytes: Callable[[bytes], int]
+
+
+class UpstreamError(Struct, frozen=True, kw_only=True, gc=False):
+    """An error as the upstream said it; empty where it did not."""
+
+    message: str = ""
+    code: str = ""
+    type: str = ""
+    param: str | None = None
+
+
+def scrub(text: bytes, secrets: tuple[str, ...]) -> bytes:
+    """The same without our secrets, which some servers repeat in their errors."""
+    for secret in secrets:
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret.encode(), b"***")
+    return text
+
+
+class Tap(Protocol):
+    """Listens to a stream as it passes. `feed` gives what may go to the client: whole events only."""
+
+    usage: Usage | None  # last one wins
+    done: bool  # the format's end mark has passed
+    finished: bool  # a choice said why it stopped
+    error: UpstreamError | None  # the upstream sent an error as an event; it and what follows are withheld
+    text_bytes: int  # of output, about
+
+    def feed(self, data: bytes) -> bytes:
+        """What may be forwarded now. Raises sse.TooLong."""
+        ...
+
+    def finish(self) -> bytes:
+        """The stream is over: what was held back."""
+        ...
+
+
+class Format(Struct, frozen=True, kw_only=True):
+    """One wire format of one operation. All functions are pure."""
+
+    id: ProtocolId
+    peek: Callable[[bytes], Peek | Fault]
+    rewrite: Callable[[bytes, Peek, Change], bytes]
+    tap: Callable[[bool, int], Tap]  # (whether the client asked for usage, bytes of an event at most)
+    read_answer: Callable[[bytes], Answer | None]  # None: this is no answer of this format
+    render: Callable[[Fault, str], bytes]  # the error body, naming the request id
+    render_event: Callable[[Fault, str], bytes]  # the same as an event of a stream
+    read_error: Callable[[bytes], UpstreamError]

@@ -1,0 +1,1 @@
+"""Companies as values: where they are, how they are signed to, what they speak."""

@@ -1,0 +1,64 @@
+"""The ways that go well: bytes to the provider and back, and one line in the journal."""
+
+import json
+
+from tests.integration.gateway.rig import DONE, SECRET, USAGE, Rig, event, usage_event
+from yescale.domain.usage import Meter
+
+
+async def test_a_whole_answer_is_relayed_and_charged(rig: Rig) -> None:
+    answer = await rig.call()
+    assert answer.status == 200
+    assert answer.json["choices"][0]["message"]["content"] == "hello"
+    end = await rig.end()
+    assert answer.headers["x-request-id"] == answer.headers["x-oneapi-request-id"] == end.id
+    assert end.outcome == "ok"
+    assert end.usage == {Meter.INPUT_TOKENS: 10, Meter.OUTPUT_TOKENS: 20, Meter.REQUESTS: 1}
+    assert end.amount == 10 * 1_000 + 20 * 2_000
+    assert answer.headers["x-yescale-cost"] == str(end.amount)
+    assert end.charges == ((1, end.amount), (2, end.amount))
+    assert [note.status for note in end.attempts] == [200]
+    assert (end.channel, end.estimated, end.stream) == (1, False, False)
+
+
+async def test_a_stream_is_relayed_and_charged_without_the_usage_chunk(rig: Rig) -> None:
+    answer = await rig.call(stream=True)
+    assert answer.whole
+    assert answer.headers["content-type"] == "text/event-stream"
+    expected = [event("", role="assistant"), event("hello"), event(" world"), event(finish_reason="stop"), DONE]
+    assert answer.body == b"".join(expected)
+    end = await rig.end()
+    assert end.amount == 10 * 1_000 + 20 * 2_000
+    assert (end.outcome, end.stream, end.estimated) == ("ok", True, False)
+    assert json.loads(rig.first.visits[0].body)["stream_options"] == {"include_usage": True}
+
+
+async def test_a_client_that_asks_for_usage_gets_its_chunk(rig: Rig) -> None:
+    answer = await rig.call(stream=True, stream_options={"include_usage": True})
+    assert usage_event() in answer.body
+
+
+async def test_the_upstream_gets_the_channels_secret_and_nothing_of_the_clients(rig: Rig) -> None:
+    await rig.call(model="alias")
+    head, body = rig.first.visits[0].head, rig.first.visits[0].body
+    assert head.startswith(b"POST /v1/chat/completions HTTP/1.1\r\n")
+    assert f"authorization: Bearer {SECRET}\r\n".encode() in head
+    assert b"kkkk" not in head
+    assert json.loads(body)["model"] == "gpt-4o-real"
+
+
+async def test_embeddings_pass(rig: Rig) -> None:
+    async def vectors(visit) -> None:
+        await visit.answer(
+            200, {"object": "list", "data": [{"embedding": [0.5]}], "usage": {"prompt_tokens": 8, "total_tokens": 8}}
+        )
+
+    rig.first.script = vectors
+    client = await rig.client()
+    body = json.dumps({"model": "embed-1", "input": "hi"}).encode()
+    client.send("POST", "/v1/embeddings", body, authorization="k" * 48)
+    answer = await client.answer()
+    assert answer.status == 200
+    end = await rig.end()
+    assert end.amount == 8 * 1_000
+    assert USAGE

@@ -1,0 +1,200 @@
+"""Peeking at OpenAI requests and splicing them: only what must change does, every other byte stays."""
+
+import json
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from yescale.domain.faults import Fault
+from yescale.protocols.openai_chat.requests import peek_chat, peek_embeddings, rewrite
+from yescale.protocols.passthrough import Change, Peek
+
+MESSAGES = '"messages":[{"role":"user","content":"hi"}]'
+
+
+def peek(body: str | bytes) -> Peek:
+    found = peek_chat(body.encode() if isinstance(body, str) else body)
+    assert isinstance(found, Peek), found
+    return found
+
+
+def change(body: str, **changes: Any) -> str:
+    raw = body.encode()
+    found = peek(raw)
+    return rewrite(raw, found, Change(**({"model": found.model} | changes))).decode()
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "says"),
+    [
+        ("{", None, "not valid JSON"),
+        ('{"model":"m"', None, "truncated"),
+        ('{"model":"m",' + MESSAGES + "} x", None, "byte"),
+        ("[1]", None, "must be a JSON object"),
+        ("{" + MESSAGES + "}", "model", "'model' is required"),
+        ('{"model":"m"}', "messages", "'messages' is required"),
+        ('{"model":1,' + MESSAGES + "}", "model", "wrong type"),
+        ('{"model":"",' + MESSAGES + "}", "model", "empty"),
+        ('{"model":"m","messages":"hi"}', "messages", "array"),
+        ('{"model":"m","messages":[ ]}', "messages", "at least one"),
+        ('{"model":"m","n":0,' + MESSAGES + "}", "n", "between"),
+        ('{"model":"m","n":1.5,' + MESSAGES + "}", "n", "wrong type"),
+        ('{"model":"m","max_tokens":-1,' + MESSAGES + "}", "max_tokens", "between"),
+        ('{"model":"m","max_completion_tokens":0,' + MESSAGES + "}", "max_completion_tokens", "between"),
+        ('{"model":"m","max_tokens":1e400,' + MESSAGES + "}", "max_tokens", "wrong type"),
+        ('{"model":"m","stream":"yes",' + MESSAGES + "}", "stream", "wrong type"),
+        (
+            '{"model":"m","stream_options":{"include_usage":1},' + MESSAGES + "}",
+            "stream_options.include_usage",
+            "wrong",
+        ),
+        ('{"model":"a","model":"b",' + MESSAGES + "}", "model", "twice"),
+        ('{"mod\\u0065l":"a","model":"b",' + MESSAGES + "}", "model", "twice"),
+        ('{"model":"m","max_tokens":1,"max_tokens":9,' + MESSAGES + "}", "max_tokens", "twice"),
+        ('{"model":"m","n":1,"\\u006e":9,' + MESSAGES + "}", "n", "twice"),
+    ],
+)
+def test_a_bad_request_names_the_field_at_fault(body: str, param: str | None, says: str) -> None:
+    found = peek_chat(body.encode())
+    assert isinstance(found, Fault)
+    assert (found.status, found.param) == (400, param)
+    assert says in found.message
+
+
+def test_bytes_that_are_no_text_are_refused() -> None:
+    assert isinstance(peek_chat(b'{"model":"\xff",' + MESSAGES.encode() + b"}"), Fault)
+    assert isinstance(peek_chat(b'{"model":"m","messages":' + b"[" * 90_000 + b"]" * 90_000 + b"}"), Fault)
+
+
+def test_names_that_repeat_deeper_are_no_duplicates() -> None:
+    body = '{"model":"m","tools":[{"model":"x","n":1,"n":2}],"messages":[{"model":"\\"model\\":"}],"n":3}'
+    assert peek(body).n == 3
+
+
+def test_what_price_and_route_need_is_read() -> None:
+    found = peek('{"model":"m","stream":true,"max_tokens":5,"max_completion_tokens":7,"n":2,' + MESSAGES + "}")
+    assert (found.model, found.stream, found.declared, found.n, found.wants_usage) == ("m", True, 7, 2, False)
+
+
+def test_absent_null_and_said_are_three_things() -> None:
+    """Promise 30."""
+    assert peek('{"model":"m",' + MESSAGES + "}").limit_field == ""
+    assert peek('{"model":"m","max_tokens":null,' + MESSAGES + "}").limit_field == "max_tokens"
+    assert peek('{"model":"m","stream_options":null,' + MESSAGES + "}").options_said
+
+
+def test_a_request_that_needs_no_change_is_the_same_object() -> None:
+    """Promise 30: nothing is added that the client did not send."""
+    body = b'{ "model" : "m", "temperature": 2.0e3, ' + MESSAGES.encode() + b"}\n"
+    assert rewrite(body, peek(body), Change(model="m")) is body
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (' {"model" : "m" ,%s}', ' {"model" : "other" ,%s}'),
+        ('{%s, "model":\n"m"}', '{%s, "model":\n"other"}'),
+        ('{"x":{"model":"m"},%s,"model":"m"}', '{"x":{"model":"m"},%s,"model":"other"}'),
+        ('{"x":"\\"model\\":\\"m\\"",%s,"model":"m"}', '{"x":"\\"model\\":\\"m\\"",%s,"model":"other"}'),
+        ('{%s,"mod\\u0065l":"m","big":1e400,"z":[[{}]]}', '{%s,"mod\\u0065l":"other","big":1e400,"z":[[{}]]}'),
+    ],
+)
+def test_the_model_is_replaced_and_nothing_else(body: str, expected: str) -> None:
+    assert change(body % MESSAGES, model="other") == expected % MESSAGES
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("null", '{"include_usage":true}'),
+        ("{ }", '{"include_usage":true}'),
+        ('{"include_usage":false}', '{"include_usage":true}'),
+        ('{ "include_usage" : null, "x":1}', '{ "include_usage" : true, "x":1}'),
+        ('{"x":{"include_usage":false}}', '{"include_usage":true,"x":{"include_usage":false}}'),
+    ],
+)
+def test_usage_is_asked_for_inside_the_options_that_are_there(options: str, expected: str) -> None:
+    body = '{"model":"m","stream":true,"stream_options":%s,%s}'
+    assert change(body % (options, MESSAGES)) == body % (expected, MESSAGES)
+
+
+def test_usage_is_asked_for_in_front_where_there_are_no_options() -> None:
+    body = '{"model":"m","stream":true,%s}' % MESSAGES
+    assert change(body) == '{"stream_options":{"include_usage":true},' + body[1:]
+
+
+def test_a_stream_that_asks_for_usage_is_left_alone() -> None:
+    body = '{"model":"m","stream":true,"stream_options":{"include_usage":true},%s}' % MESSAGES
+    assert change(body) == body
+
+
+def test_a_limit_goes_under_the_name_that_the_client_left_empty() -> None:
+    assert '"max_tokens": 9,' in change('{"model":"m","max_tokens": null,%s}' % MESSAGES, limit=9, limit_field="other")
+    assert change('{"model":"m",%s}' % MESSAGES, limit=9, limit_field="max_completion_tokens").startswith(
+        '{"max_completion_tokens":9,"model"'
+    )
+
+
+NAMES = st.sampled_from(["model", "n", "stream", "tools", "x", "messages", "a\\u0062", "é", '\\"model\\"'])
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=8)
+    | st.sampled_from(['"model":', "}", "]", ",", "\\"]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["model", "n", "q"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(extra=st.dictionaries(st.text(max_size=6), VALUES, max_size=5), seed=st.integers(0, 9), ascii_only=st.booleans())
+def test_any_request_reads_the_same_but_for_the_change(extra: dict[str, Any], seed: int, ascii_only: bool) -> None:
+    request = {"model": "m", "messages": [{"role": "user", "content": "model"}], "stream": True}
+    said = {key: value for key, value in extra.items() if key not in PRICED} | request
+    keys = list(said)
+    random.Random(seed).shuffle(keys)
+    body = json.dumps({key: said[key] for key in keys}, ensure_ascii=ascii_only, indent=seed % 3 or None).encode(
+        errors="surrogatepass"
+    )
+    found = peek_chat(body)
+    if isinstance(found, Fault):  # a lone surrogate
+        return
+    changed = rewrite(body, found, Change(model="other", limit=5))
+    expected = said | {"model": "other", "stream_options": {"include_usage": True}, "max_tokens": 5}
+    assert json.loads(changed) == expected
+    assert len(changed) == len(body) + len('"stream_options":{"include_usage":true},"max_tokens":5,') + len("othe")
+
+
+PRICED = {"model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n"}
+
+
+def test_inline_pictures_count_by_table_not_by_bytes() -> None:
+    picture = "data:image/png;base64," + "A" * 400_000
+    body = {
+        "model": "m",
+        "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": picture}}]}],
+    }
+    assert peek(json.dumps(body)).prompt_tokens < 5_000
+
+
+def test_stored_files_may_fill_the_context() -> None:
+    body = '{"model":"m","messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]}'
+    assert peek(body).prompt_tokens > 10**9
+
+
+@pytest.mark.parametrize(("body", "param"), [('{"model":"m"}', "input"), ('{"model":"m","input":{}}', "input")])
+def test_embeddings_need_an_input(body: str, param: str) -> None:
+    found = peek_embeddings(body.encode())
+    assert isinstance(found, Fault)
+    assert found.param == param
+
+
+def test_embeddings_make_no_output() -> None:
+    found = peek_embeddings(b'{"model":"m","input":["a"],"encoding_format":"base64"}')
+    assert isinstance(found, Peek)
+    assert not found.outputs
