@@ -80,12 +80,12 @@ async def prepare(database: Database, vault: Vault, note_file: Path, addresses: 
         if addresses.sandbox_url:
             note |= await _follow_sandbox(connection, vault, addresses, trial)
         await changes.note(connection, "snapshot", at_ms=now_ms)
-    # A note that is lost with the process here is mended by `user password` and `user access-key`.
-    note |= {"base_url": addresses.base_url}
-    note |= {"sandbox_url": addresses.sandbox_url} if addresses.sandbox_url else {}
-    if note != await asyncio.to_thread(read_note, note_file):
-        await asyncio.to_thread(write_note, note_file, note)
-        _LOG.info("the first password and keys of this installation are in %s", note_file)
+        note |= {"base_url": addresses.base_url}
+        note |= {"sandbox_url": addresses.sandbox_url} if addresses.sandbox_url else {}
+        # Before the commit: a process that dies between the two must not leave keys that no one ever saw.
+        if note != await asyncio.to_thread(read_note, note_file):
+            await asyncio.to_thread(write_note, note_file, note)
+            _LOG.info("what the first start made is in %s", note_file)
 
 
 async def _fill(connection: AsyncConnection, now_ms: int) -> None:
