@@ -186,7 +186,7 @@ def statuses(data: bytes) -> list[int]:
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what it waits for is told to no Event
+        while not condition():
             await asyncio.sleep(0.002)
 
 

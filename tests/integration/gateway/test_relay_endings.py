@@ -420,7 +420,9 @@ async def test_an_ended_call_is_freed_without_the_garbage_collector(rig: Rig) ->
         assert (await rig.call()).status == 200
         await asyncio.sleep(0.1)
         kinds = (Call, Passage, Exchange)
-        assert [kept for kept in gc.get_objects() if isinstance(kept, kinds) and not getattr(kept, "listener", None)] == []
+        assert [
+            kept for kept in gc.get_objects() if isinstance(kept, kinds) and not getattr(kept, "listener", None)
+        ] == []
     finally:
         gc.enable()
 
