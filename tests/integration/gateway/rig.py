@@ -115,16 +115,26 @@ class Upstream:
         self.errors: list[Exception] = []
         self.port = 0
         self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
+        """Stop listening, and end the visits that are still going on."""
         if self._server is not None:
             self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -249,7 +259,7 @@ class Rig:
         await self.stop()
         await self.control.stop()
         for upstream in (self.first, self.second):
-            upstream.stop()
+            await upstream.stop()
             assert upstream.errors == []
 
     async def stop(self) -> None:

@@ -90,9 +90,7 @@ def _price(order: Order, usage: dict[Meter, int]) -> tuple[tuple[Line, ...], lis
         return _price_apart(order, usage, facts)
 
 
-def _price_apart(
-    order: Order, usage: dict[Meter, int], facts: Facts
-) -> tuple[tuple[Line, ...], list[Meter]]:
+def _price_apart(order: Order, usage: dict[Meter, int], facts: Facts) -> tuple[tuple[Line, ...], list[Meter]]:
     lines: list[Line] = []
     gaps: list[Meter] = []
     for meter, count in usage.items():
