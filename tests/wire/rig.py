@@ -161,16 +161,15 @@ class Peer:
                 return data
             data += more
 
-    async def read_for(self, seconds: float) -> tuple[bytes, bool]:
-        """What comes in this time, and whether the connection ended."""
+    async def read_quiet(self, first: float = 5.0) -> tuple[bytes, bool]:
+        """What comes until there is a silence, and whether the connection ended; waits longer for the first byte."""
         data = b""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while True:
-                    more = await self.loop.sock_recv(self.sock, 65536)
-                    if not more:
-                        return data, True
-                    data += more
+            while True:
+                more = await asyncio.wait_for(self.loop.sock_recv(self.sock, 65536), 0.05 if data else first)
+                if not more:
+                    return data, True
+                data += more
         return data, False
 
     def close(self) -> None:
@@ -187,7 +186,7 @@ def statuses(data: bytes) -> list[int]:
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what it waits for is told to no Event
             await asyncio.sleep(0.002)
 
 
@@ -195,7 +194,7 @@ class Tank:
     """A sink that remembers."""
 
     def __init__(self) -> None:
-        self.data = b""
+        self.data = bytearray()
         self.reads = 0
         self.done = 0
         self.failure: Failure | None = None

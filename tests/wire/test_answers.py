@@ -106,7 +106,7 @@ async def test_1_0_with_keep_alive_is_told_so() -> None:
 async def test_head_gets_the_head_alone(answer: Callable[[Exchange], object]) -> None:
     async with serving(doing(answer)) as served, served.peer() as peer:
         await peer.send(HEAD + HEAD)
-        data, ended = await peer.read_for(0.05)
+        data, ended = await peer.read_quiet()
         assert statuses(data) == [200, 200]
         assert data.endswith(b"\r\n\r\n")
         assert b"12345" not in data
@@ -136,7 +136,7 @@ async def test_answers_without_a_body_have_no_framing(status: int) -> None:
 
     async with serving(doing(twice)) as served, served.peer() as peer:
         await peer.send(GET + GET.replace(b"/ ", b"/?s ", 1))
-        data, ended = await peer.read_for(0.05)
+        data, ended = await peer.read_quiet()
         assert statuses(data) == [status] * 2
         assert not ended
         assert b"content-length" not in data
@@ -162,7 +162,7 @@ async def test_after_the_end_nothing_more_is_sent_and_nothing_raises() -> None:
 
     async with serving(doing(insist)) as served, served.peer() as peer:
         await peer.send(GET)
-        data, ended = await peer.read_for(0.05)
+        data, ended = await peer.read_quiet()
         assert (statuses(data), ended) == ([200], False)
         assert data.endswith(b"\r\n\r\none")
 
@@ -217,12 +217,25 @@ async def test_an_early_answer_to_a_short_body_keeps_the_connection() -> None:
 
 async def test_an_early_answer_to_a_long_body_closes_and_still_arrives() -> None:
     desk = opening(lambda e: e.respond(401, b"", b"no"))
-    limits = Limits(discard=100_000, linger_s=0.3)
+    limits = Limits(discard=100_000, linger_s=30)
     async with serving(desk, limits) as served, served.peer() as peer:
-        await peer.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + b"a" * 80_000)
+        await peer.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + b"a" * 40_000)
+        for _ in range(5):
+            await asyncio.sleep(0.02)
+            await peer.send(b"a" * 10_000)
         data = await peer.read_all()
         assert statuses(data) == [401]
         assert b"connection: close" in data
+
+
+async def test_a_large_early_answer_is_flushed_whole_while_the_upload_is_dropped() -> None:
+    body = b"a" * 20_000_000
+    desk = opening(lambda e: e.respond(401, b"", body))
+    async with serving(desk, Limits(linger_s=0.05, discard=1000)) as served, served.peer() as peer:
+        await peer.send(UPLOAD.replace(b"10", b"2000") + b"0123456789")
+        await until(lambda: served.server._connections)
+        await asyncio.sleep(0.1)
+        assert (await peer.read_all()).endswith(b"\r\n\r\n" + body)
 
 
 async def test_a_chunked_body_that_outlives_its_early_answer_is_dropped_up_to_a_bound() -> None:
@@ -412,6 +425,17 @@ async def test_a_slow_reader_pauses_the_answer_and_memory_stays_bounded() -> Non
         assert (await peer.read_until(b"0\r\n\r\n")).endswith(b"4\r\nlast\r\n0\r\n\r\n")
 
 
+async def test_an_answer_that_nobody_listens_for_is_paused_and_resumed_all_the_same() -> None:
+    desk = doing(lambda e: e.begin(200, b"", b"a" * 20_000_000))
+    async with serving(desk) as served, served.peer() as peer:
+        await peer.send(GET)
+        await until(lambda: desk.whole and desk.whole[0].paused)
+        while desk.whole[0].paused:
+            await peer.read(1 << 20)
+        desk.whole[0].end(b"last")
+        assert await peer.read_until(b"last\r\n0\r\n\r\n")
+
+
 async def test_a_reader_that_takes_nothing_is_dropped() -> None:
     ear = Ear()
 
@@ -494,8 +518,9 @@ async def test_a_client_that_leaves_is_noticed_at_once(how: str, *, begun: bool)
     async with serving(desk) as served, served.peer() as peer:
         await peer.send(GET)
         await until(lambda: desk.whole)
+        if begun:
+            await peer.read_until(b"one")
         if how == "close":
-            await peer.read_for(0.01)
             peer.close()
         elif how == "reset":
             peer.reset()
@@ -507,6 +532,20 @@ async def test_a_client_that_leaves_is_noticed_at_once(how: str, *, begun: bool)
         assert not desk.whole[0].done
         assert served.server.busy == 0
         desk.whole[0].respond(200, b"", b"to nobody")
+
+
+async def test_a_client_that_half_closes_and_stops_reading_is_gone_at_once() -> None:
+    ear = Ear()
+
+    def flood(exchange: Exchange) -> None:
+        exchange.listener = ear
+        exchange.begin(200, b"", b"a" * 20_000_000)
+
+    async with serving(doing(flood)) as served, served.peer() as peer:
+        await peer.send(GET)
+        await until(lambda: ear.heard == ["paused"])
+        peer.sock.shutdown(1)
+        await until(lambda: ear.heard == ["paused", "gone"])
 
 
 async def test_a_client_that_leaves_inside_its_body_is_told_to_the_listener_set_in_opened() -> None:
@@ -559,7 +598,7 @@ async def test_a_body_that_drips_is_too_slow_in_the_end() -> None:
         data = b""
         for _ in range(9):
             await peer.send(b"0")
-            more, ended = await peer.read_for(0.04)
+            more, ended = await peer.read_quiet(first=0.04)
             data += more
             if ended:
                 break
@@ -578,10 +617,14 @@ async def test_a_client_that_sends_on_after_a_refusal_is_read_only_for_a_while()
     async with serving(None, Limits(discard=100_000, linger_s=5)) as served, served.peer() as peer:
         await peer.send(b"BAD\r\n\r\n")
         assert statuses(await peer.read_until(b"method")) == [400]
-        with pytest.raises(ConnectionError):
+
+        async def insist() -> None:
             while True:
                 await peer.send(b"a" * 10_000)
                 await asyncio.sleep(0.001)
+
+        with pytest.raises(ConnectionError):
+            await insist()
         await until(lambda: served.server.connections == 0)
 
 
@@ -621,7 +664,8 @@ async def test_a_handler_that_raises_is_logged_and_costs_its_connection_alone(
     else:
 
         class Deaf(Ear):
-            client_gone = fail
+            def client_gone(self) -> None:
+                fail()
 
         def listen(exchange: Exchange) -> None:
             exchange.listener = Deaf()
@@ -647,7 +691,8 @@ async def test_a_handler_that_raises_is_logged_and_costs_its_connection_alone(
 
 async def test_a_rejection_that_raises_closes_without_an_answer(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(Desk):
-        reject = fail
+        def reject(self, status: int, reason: str, exchange: Exchange | None) -> tuple[bytes, bytes]:
+            raise RuntimeError("a defect")
 
     async with serving(Broken()) as served, served.peer() as peer:
         await peer.send(b"BAD\r\n\r\n")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import socket
+import ssl
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -17,6 +19,8 @@ from yescale.wire.timers import Timers
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from yescale.wire.upstream import Upstream
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nX-A: b\r\n\r\nfine"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n6;e=1\r\n\r\n\r\nab\r\n0\r\nT: x\r\n\r\n"
@@ -87,7 +91,7 @@ class Fed:
     """An attempt whose connection is handed its reads as cut."""
 
     def __init__(self, tank: Tank, attempt: Attempt, kept: bool) -> None:
-        self.facts = (tank.data, tank.done, tank.failure, attempt.status, attempt.headers)
+        self.facts = (bytes(tank.data), tank.done, tank.failure, attempt.status, attempt.headers)
         self.kept = kept
 
 
@@ -265,7 +269,7 @@ async def _law(reply: tuple[bytes, bytes, bool], cuts: list[int]) -> None:
     raw, body, kept = reply
     places = sorted({cut % (len(raw) + 1) for cut in cuts} | {0, len(raw)})
     async with calling([answers(b"")]) as caller:
-        fed = await feed(caller, [raw[a:b] for a, b in zip(places, places[1:], strict=False)])
+        fed = await feed(caller, [raw[a:b] for a, b in itertools.pairwise(places)])
     assert fed.facts[:3] == (body, 1, None)
     assert fed.kept == kept
 
@@ -303,6 +307,21 @@ async def test_a_connection_is_reused_last_used_first() -> None:
             assert attempt.connect_s == 0
         assert caller.client.open(caller.origin) == 2
         assert caller.client.origins() == (caller.origin,)
+
+
+async def test_the_connection_that_rested_least_is_taken_first() -> None:
+    scripts = [answers(*[OK.replace(b"fine", name)] * 4) for name in (b"one.", b"two.")]
+    async with calling(scripts) as caller:
+        pair = [caller.send() for _ in range(2)]
+        for _, tank in pair:
+            await tank.end()
+        last = next(reversed(caller.client._pools[caller.origin]._idle))
+        for _ in range(2):
+            attempt, tank = caller.send()
+            assert attempt.carrier is last
+            assert not attempt.over
+            await tank.end()
+            assert attempt.over
 
 
 async def test_the_connection_is_back_before_the_sink_hears_the_end() -> None:
@@ -569,7 +588,7 @@ async def test_a_connection_paused_at_the_end_of_its_answer_is_reused_reading() 
     async with calling([answers(b"")]) as caller:
         attempt, tank = caller.send()
         await until(lambda: attempt.sent)
-        upstream = cast("asyncio.Protocol", attempt.carrier)
+        upstream = cast("Upstream", attempt.carrier)
         tank.on_received = lambda attempt: attempt.pause()
         upstream.data_received(OK[:-2])
         assert not upstream.transport.is_reading()
@@ -610,6 +629,26 @@ async def test_too_many_connections_are_exhausted_not_queued() -> None:
         assert first.done
 
 
+async def test_an_exhausted_attempt_may_be_paused_and_cancelled_like_any_other() -> None:
+    async with calling([answers(OK)], ClientLimits(max_connections=0)) as caller:
+        attempt, tank = caller.send()
+        attempt.pause()
+        attempt.resume()
+        attempt.cancel()
+        await asyncio.sleep(0.01)
+        assert tank.failure is None
+
+
+async def test_an_idle_connection_that_is_closing_is_passed_over() -> None:
+    async with calling([answers(OK), answers(OK)]) as caller:
+        await caller.answer()
+        (upstream,) = caller.client._pools[caller.origin].members
+        upstream.transport.close()
+        attempt, tank = await caller.answer(replayable=False)
+        assert tank.done
+        assert not attempt.reused
+
+
 async def test_closing_the_client_fails_what_is_under_way_and_all_that_follows() -> None:
     async with calling([answers(OK[:-1]), answers(b""), answers(OK)]) as caller:
         _, inside = caller.send()
@@ -638,11 +677,11 @@ async def test_a_connection_lost_between_opening_and_sending_is_a_reset() -> Non
 
 
 async def test_an_unforeseen_error_while_opening_ends_the_attempt(caplog: pytest.LogCaptureFixture) -> None:
-    def broken(_origin: Origin) -> object:
+    def broken(_origin: Origin) -> ssl.SSLContext:
         raise RuntimeError("no context today")
 
     async with calling([answers(OK)]) as caller:
-        caller.client = Client(caller.timers, ClientLimits(), broken)  # type: ignore[arg-type]  # broken on purpose
+        caller.client = Client(caller.timers, ClientLimits(), broken)
         caller.origin = Origin("https", "127.0.0.1", 9)
         _, tank = await caller.answer()
         assert tank.failure is Failure.REFUSED
@@ -775,7 +814,7 @@ async def test_a_send_that_ends_unnoticed_goes_on_to_wait_for_the_answer() -> No
     async with calling([answers(b"")]) as caller:
         attempt, tank = caller.send(deadlines=Deadlines(first_byte_s=0.1))
         await until(lambda: attempt.sent)
-        upstream = attempt.carrier
+        upstream = cast("Upstream", attempt.carrier)
         upstream._sending = True
         upstream._expired()
         await tank.end()

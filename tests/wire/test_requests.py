@@ -45,6 +45,7 @@ async def feed(pieces: Sequence[bytes], limits: Limits | None = None) -> Outcome
     """Hand pieces to a connection as reads, exactly as cut; its transport is a real socket."""
     loop = asyncio.get_running_loop()
     desk = Desk()
+    desk.on_received = lambda exchange: exchange.respond(200, b"", b"")
     timers = Timers(loop)
     server = Server(desk, limits or Limits(linger_s=0.05), timers)
     ours, theirs = socket.socketpair()
@@ -106,6 +107,16 @@ async def test_the_limit_of_a_head_is_exact_wherever_it_is_cut() -> None:
             pieces = [head[i : i + step] for i in range(0, len(head), step)]
             outcome = await feed(pieces, limits)
             assert outcome.statuses == ([200] if size == len(head) else [431])
+
+
+async def test_the_framing_of_a_long_chunked_body_is_not_taken_for_an_endless_trailer() -> None:
+    chunk = b"64\r\n" + b"a" * 100 + b"\r\n"
+    pieces = [CHUNKED[: CHUNKED.index(b"4;e")], *[chunk] * 50, b"0\r\n", b"T: u\r\n", b"\r\n"]
+    outcome = await feed(pieces, Limits(max_head_bytes=200))
+    assert outcome.statuses == [200]
+    assert len(outcome.requests[0][3]) == 5000
+    pieces[-2:-1] = [b"T: " + b"u" * 100 + b"\r\n"] * 2
+    assert (await feed(pieces, Limits(max_head_bytes=200))).statuses == [431]
 
 
 @st.composite

@@ -96,7 +96,7 @@ async def test_a_deadline_moves_later_and_earlier() -> None:
     deadline.set(start + 0.03)
     deadline.set(start + 0.1)
     await until(lambda: came)
-    assert 0.1 <= came[0] - start
+    assert came[0] - start >= 0.1
     start = timers.now()
     deadline.set(start + 100)
     deadline.set(start + 0.02)

@@ -99,7 +99,7 @@ async def test_large_bodies_go_both_ways_through_tls(authority: Authority) -> No
     desk = Desk(most=1 << 30)
     async with joined(authority, desk) as (_, caller):
         body = bytes(range(256)) * 20_000
-        attempt, tank = await caller.answer(body=body)
+        _attempt, tank = await caller.answer(body=body)
         assert tank.data == b"<POST /x %b>" % body
         assert caller.client.idle(caller.origin) == 1
 
@@ -155,7 +155,7 @@ async def test_streams_pause_and_resume_through_tls(authority: Authority) -> Non
 
     desk = Desk()
     desk.on_received = start
-    async with joined(authority, desk) as (served, caller):
+    async with joined(authority, desk) as (_served, caller):
         attempt, tank = caller.send()
         await until(lambda: tank.reads)
         attempt.pause()
@@ -217,7 +217,7 @@ async def test_a_stream_to_the_end_needs_the_goodbye_of_tls(authority: Authority
 
 async def test_refusals_reach_the_client_through_tls(authority: Authority) -> None:
     async with joined(authority, Desk(most=3), Limits(linger_s=0.1)) as (served, caller):
-        attempt, tank = await caller.answer()
+        attempt, _tank = await caller.answer()
         assert attempt.status == 413
         await until(lambda: served.server.connections == 0)
 

@@ -1,4 +1,4 @@
-"""The worker's lease book: what it was granted of each purse, and every call's reservation against it (money.md 2).
+"""The worker's lease book: what it was granted of each purse, and every call's reservation against it.
 
 Per purse: `free` = granted - spent - returned - reserved. Calls that lack money wait for a draw; a grant and the
 reservations that it pays happen in one callback. Nothing here waits, and nothing is a difference: totals only.
@@ -6,6 +6,7 @@ reservations that it pays happen in one callback. Nothing here waits, and nothin
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Final, Protocol, TypeVar
 
 from yescale.domain.ids import PurseId
@@ -40,6 +41,7 @@ _DRAW_S: Final = 3.0  # an answer takes this long at most: a refusal may first r
 _WAIT_S: Final = 10.0  # a call waits this long at most, over all draws
 _SLICES: Final = 10  # the book is swept in so many slices, each once in
 _SWEEP_S: Final = 1.0
+_PROBES: Final = 100  # purses whose totals are asked for in a second, after draws without an answer
 _BACKS: Final = 1_000  # purses in one line of the journal
 _UNAVAILABLE: Final = "temporarily_unavailable"
 _UNKNOWN_PURSE: Final = "invalid_api_key"
@@ -325,6 +327,9 @@ class Purses:
         if draw is None:
             return
         self._end(draw)
+        if answer.refused is None or answer.refused.code != _UNAVAILABLE:
+            for lease, _, _ in draw.asks:
+                self._unsure.pop(lease.id, None)
         if answer.refused is not None:
             self._refused(draw, answer.refused, now)
         self._advance(draw.calls, now)
@@ -332,7 +337,6 @@ class Purses:
     def _grant(self, granted: Granted, draw: Drawing | None, now: float) -> None:
         lease = self._book.get(granted.purse) or self._enter(granted.purse)
         rise = max(0, granted.total - lease.granted)
-        self._unsure.pop(granted.purse, None)
         lease.granted += rise
         lease.free += rise
         lease.until = float("inf") if granted.valid_s is None else now + granted.valid_s
@@ -397,13 +401,14 @@ class Purses:
             lease.exact = True  # what calls in flight leave over goes back with their end
 
     def _welcomed(self, _: Welcome) -> None:
-        """Control is back: it may not have heard what was asked, or the worker what was granted.
-
-        Money that is granted and not known of would be held until this worker ends.
-        """
+        """Control is back: it may not have heard what was asked, or the worker what was granted."""
         for draw in tuple(self._draws.values()):
             self._ask(draw)
-        for lease in tuple(self._unsure.values()):
+        self._ask_unsure()
+
+    def _ask_unsure(self) -> None:
+        """Ask for the totals where a grant may have been lost: it would be held until this worker ends."""
+        for lease in tuple(islice(self._unsure.values(), _PROBES)):
             if lease.draw is None:
                 self._draw([(lease, 0, 0)])
 
@@ -412,6 +417,8 @@ class Purses:
         self._sweeping = self._timers.start(_SWEEP_S / _SLICES, self._sweep)
         now = self._now()
         self._slice = (self._slice + 1) % _SLICES
+        if self._slice == 0 and self._unsure and self._link.up:
+            self._ask_unsure()
         awake = self._awake[self._slice]
         idle: list[Lease] = []
         for lease in tuple(awake.values()):

@@ -49,7 +49,7 @@ class Pool:
         while idle:
             upstream, _ = idle.popitem()
             if not upstream.transport.is_closing():
-                upstream.start(attempt)
+                upstream.start(attempt, attempt.started)
                 return
         self.retry(attempt)
 
@@ -148,11 +148,12 @@ class Opening:
             self._fail(Failure.REFUSED)
         else:
             self._leave()
-            attempt.connect_s = timers.now() - started
+            now = timers.now()
+            attempt.connect_s = now - started
             if upstream.lost:
                 attempt.fail(Failure.RESET)
             else:
-                upstream.start(attempt)
+                upstream.start(attempt, now)
 
     def _fail(self, failure: Failure) -> None:
         self._leave()

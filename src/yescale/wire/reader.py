@@ -88,13 +88,16 @@ class Reader:
         """Read up to the end of the body; where to go on."""
         if self.chunked:
             return self._read_chunks(data, position)
-        stop = min(len(data), position + self.remaining)
-        self._feed(data, position, stop)
+        size = len(data)
+        stop = min(size, position + self.remaining)
         self.remaining -= stop - position
+        self._parser.feed_data(data if stop - position == size else data[position:stop])
         return stop
 
     def open(self, exchange: Exchange) -> Fault | None:
         """Check a complete head and set the facts of its request, or say why it is refused."""
+        exchange.headers = self._headers
+        self._headers = []  # takes trailers, and the stand-in head of a request whose upgrade is ignored
         fault = self._check_line(exchange) or self._check_headers(exchange) or self._complaint
         if fault is None and self._upgraded:
             self._ignore_upgrade()
@@ -128,12 +131,7 @@ class Reader:
                 self.fault = (414, "the request target is too long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.head_done:  # a trailer, or the stand-in head of a request whose upgrade is ignored
-            return
-        if len(self._headers) < self._limits.max_headers:
-            self._headers.append((name.lower(), value))
-        else:
-            self.fault = (431, "the request has too many headers")
+        self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         if not self.head_done:
@@ -209,12 +207,13 @@ class Reader:
         exchange.method = method
         exchange.target = target
         exchange.path, _, exchange.query = target.partition(b"?")
-        exchange.headers = self._headers
         return None
 
     def _check_headers(self, exchange: Exchange) -> Fault | None:
         found: dict[bytes, bytes] = {}
-        for name, value in self._headers:
+        if len(exchange.headers) > self._limits.max_headers:
+            return 431, "the request has too many headers"
+        for name, value in exchange.headers:
             if name in SINGLE:
                 if name in found:
                     return 400, f"the header {name.decode()} came twice"

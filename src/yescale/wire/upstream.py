@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from yescale.wire.attempt import Failure
+from yescale.wire.heads import VERSIONS
 from yescale.wire.timers import Deadline
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Upstream(asyncio.Protocol):
 
     # --- what attempts ask
 
-    def start(self, attempt: Attempt) -> None:
+    def start(self, attempt: Attempt, now: float) -> None:
         """Send the request of an attempt, head and body in one write."""
         transport = self.transport
         self._attempt = attempt
@@ -112,7 +113,7 @@ class Upstream(asyncio.Protocol):
         deadlines = attempt.deadlines
         self._sending = transport.get_write_buffer_size() > 0
         wait = deadlines.send_s if self._sending else deadlines.first_byte_s
-        self._deadline.set(min(self._home.timers.now() + wait, attempt.total_at))
+        self._deadline.set(min(now + wait, attempt.total_at))
         if attempt.paused:
             self.pause(attempt)
 
@@ -215,10 +216,7 @@ class Upstream(asyncio.Protocol):
         elif name == b"transfer-encoding":
             self._delimited = False
             self._fault = value.strip(b" \t").lower() != b"chunked"
-        if len(self._headers) < self._home.limits.max_headers:
-            self._headers.append((name, value))
-        else:
-            self._fault = True
+        self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         attempt = self._attempt
@@ -228,7 +226,9 @@ class Upstream(asyncio.Protocol):
         if status in _INTERIM and status != _SWITCHING:
             self._headers = []
             return
-        if status < _INTERIM.stop or self._parser.get_http_version() not in ("1.1", "1.0"):
+        if status < _INTERIM.stop or self._parser.get_http_version() not in VERSIONS:
+            self._fault = True
+        if len(self._headers) > self._home.limits.max_headers:
             self._fault = True
         self._head_done = True
         attempt.status = status

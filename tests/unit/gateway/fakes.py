@@ -116,7 +116,7 @@ class FakeRecord:
 
 
 class Bank:
-    """Control's side of money.md 2, small: draws and settlement over purses with a balance, several incarnations."""
+    """Control's side of the money, small: draws and settlement over purses with a balance, several incarnations."""
 
     def __init__(self, balances: dict[int, int]) -> None:
         self.balance = dict(balances)

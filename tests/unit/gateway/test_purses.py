@@ -468,6 +468,24 @@ def test_a_draw_without_an_answer_is_503_and_its_late_grant_still_enters_the_boo
     assert len(desk.admitted()) == 1
 
 
+def test_a_grant_whose_answer_is_lost_is_found_and_returned() -> None:
+    """promise 12"""
+    desk = Desk(p10=10_000)
+    desk.admit(100)
+    (draw,) = desk.link.take(Draw)
+    desk.bank.draw(1, draw)
+    desk.time.pass_(3.5)
+    assert desk.codes() == ["temporarily_unavailable"]
+    desk.time.pass_(2)
+    (probe, *_) = desk.link.take(Draw)
+    assert probe.wants == (Want(purse=PurseId(10), have=0, least=0, want=0),)
+    desk.link.say(desk.bank.draw(1, probe))
+    desk.time.pass_(8)
+    assert desk.link.take(Draw) == []
+    desk.settle()
+    assert desk.bank.held(10) == 0
+
+
 def test_nothing_is_admitted_without_a_heartbeat_of_the_node_for_ten_minutes() -> None:
     desk = Desk()
     desk.grant(10_000)

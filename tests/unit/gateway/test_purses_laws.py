@@ -115,6 +115,8 @@ class Gateway(RuleBasedStateMachine):
 
     @rule(worker=WORKERS)
     def link_returns(self, worker: int) -> None:
+        if self.workers[worker].link.up:
+            return
         self.workers[worker].link.up = True
         self.workers[worker].link.say(Welcome(node="n", key_pepper=b"p"))
 

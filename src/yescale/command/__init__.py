@@ -1,0 +1,1 @@
+"""The commands of an operator besides `serve`: admin, apply, migrate, doctor."""

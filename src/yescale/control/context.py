@@ -1,0 +1,33 @@
+"""What every use case is handed: the database, the purpose keys, and the moments that others must hear of."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from yescale.control.market import Market
+from yescale.control.secrets import Vault
+from yescale.domain.ids import PurseId
+from yescale.domain.money import NANO_PER_USD, Nano
+from yescale.store.database import Database
+
+
+async def _nothing() -> None:
+    """Offline there are no workers: no journal grows, and no one remembers anything."""
+
+
+def _no_one(purse: PurseId) -> None:
+    """Offline no one holds money."""
+
+
+class Context(Struct, frozen=True, kw_only=True):
+    """Handed to every operation and route. The defaults are those of an offline command line."""
+
+    database: Database
+    vault: Vault
+    trial: Nano = NANO_PER_USD  # credit of a new account
+    market: Market = Market()
+    note_file: Path | None = None  # bootstrap.json: where the first password stands until it is changed
+    catch_up: Callable[[], Awaitable[None]] = _nothing  # before money is read: settle the journals
+    announce: Callable[[], Awaitable[None]] = _nothing  # after a write: pass the changes on at once
+    recall: Callable[[PurseId], None] = _no_one  # leases hold more than a lowered limit leaves

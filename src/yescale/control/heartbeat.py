@@ -1,0 +1,65 @@
+"""The node's heartbeat: says in the database that it lives, tells its workers so, and closes what lost nodes left."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from yescale.ledger.incarnations import reclaim, unended
+from yescale.store import nodes
+from yescale.store.database import Database, DatabaseAway
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Fenced(Exception):
+    """Another machine lives under this node's id, probably a copy of its home."""
+
+
+class Heartbeat:
+    """`alive` is called after each beat that the database has taken."""
+
+    def __init__(self, database: Database, node: str, boot_id: str, alive: Callable[[], None]) -> None:
+        self._database = database
+        self._node = node
+        self._boot_id = boot_id
+        self._alive = alive
+
+    async def join(self, program: str) -> None:
+        """Take the node's id for this life. Raises DatabaseAway."""
+        async with self._database.writing() as connection:
+            await nodes.join(connection, self._node, self._boot_id, program)
+
+    async def leave(self) -> None:
+        """Say that the node is gone for good reason. Raises DatabaseAway."""
+        async with self._database.writing() as connection:
+            await nodes.leave(connection, self._node, self._boot_id)
+
+    async def run(self, every_s: float, lost_s: float) -> None:
+        """Beat for ever. Raises Fenced."""
+        while True:
+            try:
+                await self._beat()
+                await self._close_lost_nodes(lost_s)
+            except DatabaseAway as error:
+                _LOG.warning("the heartbeat waits for the database: %s", error)
+            await asyncio.sleep(every_s)
+
+    async def _beat(self) -> None:
+        async with self._database.writing(urgent=True) as connection:
+            held = await nodes.beat(connection, self._node, self._boot_id)
+        if not held:
+            raise Fenced(
+                f"node {self._node} is taken over by another control process; if this home was copied, remove node.id"
+            )
+        self._alive()
+
+    async def _close_lost_nodes(self, lost_s: float) -> None:
+        async with self._database.reading() as connection:
+            lost = await nodes.lost_nodes(connection, int(lost_s * 1000))
+            left = [(node.id, life) for node in lost if node.id != self._node for life in await unended(connection, node.id)]
+        for node, life in left:
+            async with self._database.writing() as connection:
+                released = await reclaim(connection, life)
+            if released:
+                _LOG.error("alarm: node %s is lost; %d nano-dollars of its worker %s are released", node, released, life)

@@ -1,0 +1,79 @@
+"""The snapshot that workers serve from: built whole from the database, with the providers' secrets opened."""
+
+import logging
+from typing import Final
+
+import msgspec
+
+from yescale.control.secrets import SecretUnusable, Vault, seal, unseal
+from yescale.domain.ids import ModelName, ProviderId
+from yescale.domain.snapshot import Channel, Snapshot
+from yescale.store import changes
+from yescale.store.catalogue import list_models
+from yescale.store.channels import ChannelRow, list_channels
+from yescale.store.database import Database
+from yescale.store.groups import list_groups
+from yescale.store.prices import current_prices
+
+_LOG: Final = logging.getLogger(__name__)
+_PLACE: Final = "channel secrets"
+_SECRETS: Final = msgspec.json.Decoder(tuple[str, ...])
+
+
+class Snapshots:
+    """The newest snapshot, and how to make a newer one."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self.current = Snapshot(version=0)
+        self._database = database
+        self._vault = vault
+
+    async def refresh(self) -> None:
+        """Build it anew. Its version is the number of the newest change. Raises DatabaseAway."""
+        async with self._database.reading() as connection:
+            version = await changes.latest(connection)
+            groups = await list_groups(connection)
+            models = await list_models(connection)
+            channels = await list_channels(connection, enabled_only=True)
+            prices = await current_prices(connection)
+        opened = (open_channel(row, self._vault) for row in channels)
+        self.current = Snapshot(
+            version=version,
+            groups=groups,
+            models=tuple(row.model for row in models),
+            channels=tuple(channel for channel in opened if channel is not None),
+            prices=prices,
+        )
+
+
+def open_channel(row: ChannelRow, vault: Vault) -> Channel | None:
+    """A channel as calls need it; None where its secrets cannot be opened, which the log says."""
+    try:
+        secrets = unseal_secrets(vault, row.secrets)
+    except SecretUnusable as error:
+        _LOG.error("alarm: channel %d (%s) is left out: %s", row.id, row.name, error)  # noqa: TRY400 - the sentence is all
+        return None
+    return Channel(
+        id=row.id,
+        name=row.name,
+        provider=ProviderId(row.provider),
+        base_url=row.base_url,
+        secrets=secrets,
+        models={ModelName(name): upstream for name, upstream in row.models.items()},
+        groups=row.groups,
+        priority=row.priority,
+        weight=row.weight,
+        headers=row.headers,
+        drain_s=row.drain_s,
+        drain_cost=row.drain_cost,
+    )
+
+
+def seal_secrets(vault: Vault, secrets: tuple[str, ...]) -> bytes:
+    """A channel's secrets as they are stored."""
+    return seal(vault.channels, msgspec.json.encode(secrets).decode(), _PLACE)
+
+
+def unseal_secrets(vault: Vault, sealed: bytes) -> tuple[str, ...]:
+    """A channel's secrets as its provider takes them. Raises SecretUnusable."""
+    return _SECRETS.decode(unseal(vault.channels, sealed, _PLACE))

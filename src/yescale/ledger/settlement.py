@@ -1,0 +1,286 @@
+"""Settlement: what workers' journals say was spent becomes the books, each line exactly once.
+
+The offset is compared and set first, in the same transaction as everything that the lines change.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import Row, bindparam, exc, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from yescale.domain.ids import AccountId, Incarnation
+from yescale.domain.journal import EndLine, NoLine
+from yescale.domain.money import Nano
+from yescale.ledger.journal_file import Record
+from yescale.ledger.rows import Purse, lock_purses, read_leases, strain, write_leases, write_purses
+from yescale.ledger.tally import MOST, Bill, Book, Reject, Tally, named_purses
+from yescale.store import changes
+from yescale.store.bulk import Query, among, bulk_insert, either, padded
+from yescale.store.calls import end_row, insert_calls
+from yescale.store.database import database_ms, unstorable
+from yescale.store.logs import insert_refusals
+from yescale.store.tables import accounts, entries, journals, keys, postings, quarantine
+
+_MAKE: Final = either(lambda make: make(journals).on_conflict_do_nothing(index_elements=["incarnation", "file"]))
+_ADVANCE: Final = (
+    journals.update()
+    .where(
+        journals.c.incarnation == bindparam("of"),
+        journals.c.file == bindparam("number"),
+        journals.c.off == bindparam("old"),
+    )
+    .values(off=bindparam("new"))
+    .returning(journals.c.id, journals.c.n)
+)
+_LAST_N: Final = select(journals.c.n).where(
+    journals.c.incarnation == bindparam("of"), journals.c.file == bindparam("number")
+)
+_COUNT: Final = (
+    journals.update()
+    .where(journals.c.id == bindparam("journal"))
+    .values(
+        n=bindparam("last"),
+        ends=journals.c.ends + bindparam("more_ends"),
+        amount=journals.c.amount + bindparam("more"),
+        grown_ms=bindparam("now"),
+    )
+)
+_OFFSETS: Final = select(journals.c.file, journals.c.off).where(journals.c.incarnation == bindparam("of"))
+_ACCOUNTS: Final = among(
+    lambda in_ids: select(accounts.c.id, accounts.c.purse_id, accounts.c.username).where(in_ids(accounts.c.id))
+)
+_KEYS: Final = among(lambda in_ids: select(keys.c.id, keys.c.purse_id).where(in_ids(keys.c.id)))
+_ENTRIES: Final = insert(entries).returning(entries.c.id, entries.c.account_id)
+_POSTINGS: Final = bulk_insert(postings, ("entry_id", "book", "account_id", "amount"))
+_QUARANTINE: Final = bulk_insert(quarantine, ("incarnation", "file", "off", "raw", "reason", "amount", "at_ms"))
+_EXHAUST: Final = (
+    keys.update()
+    .where(keys.c.purse_id.in_(bindparam("ids", expanding=True)), keys.c.status == 1)
+    .values(status=4)
+    .returning(keys.c.hash)
+)
+
+
+class Overtaken(Exception):
+    """Someone else settled this part of the file. Roll back, read the offset from the database, go on from there."""
+
+
+class Batch(Struct, frozen=True, kw_only=True):
+    """Records of one journal file between two offsets: at most a few hundred."""
+
+    incarnation: Incarnation
+    file: int
+    start: int
+    end: int
+    records: tuple[Record, ...]
+
+
+class Settled(Struct, frozen=True, kw_only=True):
+    """What a batch did. `alarms` are for the operator: lost, unreadable or unapplicable lines."""
+
+    calls: int = 0
+    amount: Nano = 0
+    shortfall: Nano = 0
+    quarantined: int = 0
+    alarms: tuple[str, ...] = ()
+    exhausted: int = 0  # keys whose limit is used up now
+
+
+class _Done(Struct, frozen=True):
+    settled: Settled
+    n: int
+
+
+async def settle(connection: AsyncConnection, batch: Batch) -> Settled:
+    """Apply a batch in the caller's write transaction. Raises Overtaken, on which that must roll back.
+
+    A line that cannot be applied goes to the quarantine and stops nothing.
+    """
+    journal, n = await _advance(connection, batch)
+    try:
+        async with connection.begin_nested():
+            done = await _apply(connection, batch, batch.records, journal, n)
+    except (exc.DBAPIError, OverflowError) as error:
+        if isinstance(error, exc.DBAPIError) and not unstorable(error):
+            raise
+        done = await _apply_singly(connection, batch, journal, n)
+    now_ms = await database_ms(connection)
+    await connection.execute(
+        _COUNT,
+        {
+            "journal": journal,
+            "last": done.n,
+            "more_ends": done.settled.calls,
+            "more": done.settled.amount,
+            "now": now_ms,
+        },
+    )
+    return done.settled
+
+
+async def offsets(connection: AsyncConnection, incarnation: Incarnation) -> dict[int, int]:
+    """How far each file of an incarnation is settled. Files that are not named: 0."""
+    return {row.file: row.off for row in await connection.execute(_OFFSETS, {"of": incarnation})}
+
+
+async def _advance(connection: AsyncConnection, batch: Batch) -> tuple[int, int]:
+    step = {"of": batch.incarnation, "number": batch.file, "old": batch.start, "new": batch.end}
+    row = (await connection.execute(_ADVANCE, step)).one_or_none()
+    if row is None and batch.start == 0:
+        fresh = {"incarnation": batch.incarnation, "file": batch.file}
+        await connection.execute(_MAKE[connection.dialect.name], fresh)
+        row = (await connection.execute(_ADVANCE, step)).one_or_none()
+    if row is None:
+        raise Overtaken(f"Offset {batch.start} of file {batch.file} of {batch.incarnation} is no longer the newest.")
+    n = row.n
+    if n == 0 and batch.file > 1:
+        n = (await connection.execute(_LAST_N, {"of": batch.incarnation, "number": batch.file - 1})).scalar() or 0
+    return row.id, n
+
+
+async def _apply_singly(connection: AsyncConnection, batch: Batch, journal: int, n: int) -> _Done:
+    total = Settled()
+    for record in batch.records:
+        try:
+            async with connection.begin_nested():
+                done = await _apply(connection, batch, (record,), journal, n)
+        except (exc.DBAPIError, OverflowError) as error:
+            if isinstance(error, exc.DBAPIError) and not unstorable(error):
+                raise
+            reject = Reject(record, f"the database refuses it: {type(error).__name__}")
+            await _reject(connection, batch, [reject])
+            n = max(n, record.line.n) if record.line is not None else n
+            done = _Done(Settled(quarantined=1, alarms=_alarms(batch, [], [reject])), n)
+        n = done.n
+        total = _sum(total, done.settled)
+    return _Done(total, n)
+
+
+def _sum(one: Settled, other: Settled) -> Settled:
+    return Settled(
+        calls=one.calls + other.calls,
+        amount=one.amount + other.amount,
+        shortfall=one.shortfall + other.shortfall,
+        quarantined=one.quarantined + other.quarantined,
+        alarms=one.alarms + other.alarms,
+        exhausted=one.exhausted + other.exhausted,
+    )
+
+
+async def _apply(connection: AsyncConnection, batch: Batch, records: Sequence[Record], journal: int, n: int) -> _Done:
+    book, usernames = await _read(connection, batch.incarnation, records)
+    tally = Tally(book, n)
+    for record in records:
+        tally.take(record)
+    strained, emptied = tally.close()
+    for purse in strained:
+        await strain(connection, purse)
+    await write_purses(connection, book.purses.values())
+    await write_leases(connection, tally.leased)
+    named = await _enter(connection, tally.bills)
+    await insert_calls(
+        connection,
+        [end_row(charge.end, named.get(charge.end.account), journal, charge.paid) for charge in tally.charges],
+    )
+    await insert_refusals(connection, tally.refusals, usernames)
+    await _reject(connection, batch, tally.rejects)
+    exhausted = await _exhaust(connection, emptied) if emptied else 0
+    return _Done(
+        Settled(
+            calls=len(tally.charges),
+            amount=sum(bill.paid + bill.rest for bill in tally.bills.values()),
+            shortfall=sum(bill.rest for bill in tally.bills.values()),
+            quarantined=len(tally.rejects),
+            alarms=_alarms(batch, tally.alarms, tally.rejects),
+            exhausted=exhausted,
+        ),
+        tally.n,
+    )
+
+
+async def _read(
+    connection: AsyncConnection, incarnation: Incarnation, records: Sequence[Record]
+) -> tuple[Book, dict[AccountId, str]]:
+    account_ids: set[int] = set()
+    key_ids: set[int] = set()
+    for record in records:
+        match record.line:
+            case EndLine(account=account, key=key, charges=charges):
+                account_ids.add(account)
+                if not charges:
+                    key_ids.add(key)
+            case NoLine(account=account):
+                account_ids.add(account)
+            case _:
+                pass
+    account_rows = await _by_id(connection, _ACCOUNTS, account_ids)
+    key_rows = await _by_id(connection, _KEYS, key_ids)
+    account_purses = {row.id: row.purse_id for row in account_rows if row.purse_id is not None}
+    key_purses = {row.id: row.purse_id for row in key_rows}
+    ids = named_purses(records).union(account_purses.values(), key_purses.values())
+    purses = await lock_purses(connection, ids)
+    leases = await read_leases(connection, incarnation, purses)
+    book = Book(purses=purses, leases=leases, account_purses=account_purses, key_purses=key_purses)
+    return book, {row.id: row.username for row in account_rows}
+
+
+async def _by_id(
+    connection: AsyncConnection, query: Mapping[str, Query], ids: set[int]
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    wanted = padded(number for number in ids if 0 < number <= MOST)
+    return (await connection.execute(query[connection.dialect.name], {"ids": wanted})).all() if wanted else ()
+
+
+async def _enter(connection: AsyncConnection, bills: dict[AccountId, Bill]) -> dict[AccountId, int]:
+    if not bills:
+        return {}
+    now_ms = await database_ms(connection)
+    rows = [{"kind": "calls", "account_id": account, "at_ms": now_ms} for account in bills]
+    named: dict[AccountId, int] = {row.account_id: row.id for row in await connection.execute(_ENTRIES, rows)}
+    posted: list[tuple[int, str, int | None, Nano]] = []
+    for account, bill in bills.items():
+        entry = named[account]
+        posted.append((entry, "revenue", None, bill.paid + bill.rest))
+        if bill.paid:
+            posted.append((entry, "account", account, -bill.paid))
+        if bill.rest:
+            posted.append((entry, "shortfall", None, -bill.rest))
+    await _POSTINGS.run(connection, posted)
+    return named
+
+
+async def _reject(connection: AsyncConnection, batch: Batch, rejects: Sequence[Reject]) -> None:
+    if rejects:
+        now_ms = await database_ms(connection)
+        await _QUARANTINE.run(
+            connection,
+            [
+                (
+                    batch.incarnation,
+                    batch.file,
+                    reject.record.off,
+                    reject.record.raw,
+                    reject.reason,
+                    reject.amount,
+                    now_ms,
+                )
+                for reject in rejects
+            ],
+        )
+
+
+async def _exhaust(connection: AsyncConnection, emptied: Sequence[Purse]) -> int:
+    ids = padded(purse.id for purse in emptied)
+    hashes = (await connection.execute(_EXHAUST, {"ids": ids})).scalars().all()
+    now_ms = await database_ms(connection)
+    for key_hash in hashes:
+        await changes.note(connection, "key", key_hash=key_hash, at_ms=now_ms)
+    return len(hashes)
+
+
+def _alarms(batch: Batch, said: Sequence[str], rejects: Sequence[Reject]) -> tuple[str, ...]:
+    place = f"journal {batch.incarnation}/{batch.file}"
+    quarantined = (f"{place} at {reject.record.off}: quarantined, {reject.reason}" for reject in rejects)
+    return (*(f"{place}: {sentence}" for sentence in said), *quarantined)

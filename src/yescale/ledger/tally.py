@@ -1,0 +1,190 @@
+"""What a batch of journal lines does to purses and leases, in memory and pure: settlement reads, tallies, writes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from yescale.domain.ids import AccountId, KeyId, PurseId
+from yescale.domain.journal import BackLine, EndLine, NoLine
+from yescale.domain.money import Nano
+from yescale.ledger.journal_file import Record
+from yescale.ledger.rows import Lease, Purse
+
+MOST: Final = 1 << 53  # nano of one line: nine million dollars; and the largest count that every reader keeps exact
+
+
+class Book(Struct, frozen=True, kw_only=True):
+    """The locked rows that a batch touches."""
+
+    purses: dict[PurseId, Purse]
+    leases: dict[PurseId, Lease]
+    account_purses: Mapping[AccountId, PurseId]
+    key_purses: Mapping[KeyId, PurseId]  # of calls that name no purse
+
+
+class Charge(Struct, frozen=True, gc=False):
+    """A call that is settled, and how much of it the account could pay."""
+
+    end: EndLine
+    paid: Nano
+
+
+class Reject(Struct, frozen=True):
+    """A line for the quarantine. `amount`: what it would have charged, where that could be read."""
+
+    record: Record
+    reason: str
+    amount: Nano = 0
+
+
+class Bill(Struct):
+    """What one account owes for a batch."""
+
+    paid: Nano = 0
+    rest: Nano = 0
+
+
+class Tally:
+    """Takes lines one by one and changes the rows of its book; `close` brings `held` up to date."""
+
+    def __init__(self, book: Book, n: int) -> None:
+        self.n = n  # of the last line
+        self.charges: list[Charge] = []
+        self.bills: dict[AccountId, Bill] = {}
+        self.rejects: list[Reject] = []
+        self.refusals: list[NoLine] = []
+        self.alarms: list[str] = []
+        self._book = book
+        self._before = {purse_id: lease.outstanding for purse_id, lease in book.leases.items()}
+        self._rich = {purse_id for purse_id, purse in book.purses.items() if purse.balance > 0}
+        self._leased: set[PurseId] = set()
+
+    def take(self, record: Record) -> None:
+        """Apply one line, or reject it."""
+        line = record.line
+        if line is None:
+            self.rejects.append(Reject(record, record.reason))
+            return
+        if line.n != self.n + 1:
+            self.alarms.append(f"line {line.n} follows line {self.n}: lines are lost")
+        self.n = max(self.n, line.n)
+        match line:
+            case EndLine():
+                self._end(record, line)
+            case BackLine():
+                if unfit := _unfit_totals(line.purses):
+                    self.rejects.append(Reject(record, unfit))
+                else:
+                    self._back(line.purses)
+            case NoLine():
+                self.refusals.append(line)
+            case _:
+                pass
+
+    def close(self) -> tuple[list[Purse], list[Purse]]:
+        """Bring `held` up to date. Returns the purses that an overrun strains, and the key purses that ran empty."""
+        purses = self._book.purses
+        strained: list[Purse] = []
+        for purse_id in self._leased:
+            lease, purse = self._book.leases[purse_id], purses[purse_id]
+            purse.held = max(0, purse.held + lease.outstanding - self._before[purse_id])
+            if purse.held > purse.balance and lease.settled + lease.returned > lease.granted:
+                strained.append(purse)
+        emptied = [
+            purse
+            for purse in purses.values()
+            if purse.scope == "key" and purse.limited and purse.balance == 0 and purse.id in self._rich
+        ]
+        return strained, emptied
+
+    @property
+    def leased(self) -> list[Lease]:
+        """The leases that moved."""
+        return [self._book.leases[purse_id] for purse_id in sorted(self._leased)]
+
+    def _end(self, record: Record, end: EndLine) -> None:
+        account = self._book.purses.get(self._book.account_purses.get(end.account, PurseId(0)))
+        if reason := _unfit(end, account):
+            self.rejects.append(Reject(record, reason, end.amount if 0 <= end.amount <= MOST else 0))
+            return
+        assert account is not None  # noqa: S101 - for the type checker: `_unfit` refuses a call without an account
+        paid = self._pay(account, end.amount, end.at_ms)
+        for purse_id, amount in end.charges:
+            if purse_id != account.id:
+                self._pay_beside(purse_id, amount, end)
+        if not end.charges and (key := self._book.purses.get(self._book.key_purses.get(end.key, PurseId(0)))):
+            _count(key, end.at_ms)
+        if end.backs:
+            self._back(end.backs)
+        if end.amount:
+            bill = self.bills.get(end.account)
+            if bill is None:
+                bill = self.bills[end.account] = Bill()
+            bill.paid += paid
+            bill.rest += end.amount - paid
+        self.charges.append(Charge(end, paid))
+
+    def _pay(self, purse: Purse, amount: Nano, at_ms: int) -> Nano:
+        _count(purse, at_ms)
+        if not amount:
+            return 0
+        self._book.leases[purse.id].settled += amount
+        self._leased.add(purse.id)
+        return purse.pay(amount)
+
+    def _pay_beside(self, purse_id: PurseId, amount: Nano, end: EndLine) -> None:
+        purse = self._book.purses.get(purse_id)
+        if purse is None or (purse.scope in {"account", "key"} and purse.account_id != end.account):
+            self.alarms.append(f"call {end.id} charges purse {purse_id}, which its account does not have")
+        else:
+            self._pay(purse, amount, end.at_ms)
+
+    def _back(self, totals: Iterable[tuple[PurseId, Nano]]) -> None:
+        for purse_id, returned in totals:
+            if purse_id not in self._book.purses:
+                self.alarms.append(f"money of purse {purse_id} is given back, which does not exist")
+                continue
+            lease = self._book.leases[purse_id]
+            lease.returned = max(lease.returned, returned)
+            self._leased.add(purse_id)
+
+
+def named_purses(records: Sequence[Record]) -> set[PurseId]:
+    """Every purse that the lines name."""
+    found: set[PurseId] = set()
+    for record in records:
+        match record.line:
+            case EndLine(charges=charges, backs=backs):
+                found.update([purse_id for purse_id, _ in charges])
+                if backs:
+                    found.update([purse_id for purse_id, _ in backs])
+            case BackLine(purses=purses):
+                found.update([purse_id for purse_id, _ in purses])
+            case _:
+                pass
+    return {purse_id for purse_id in found if 0 < purse_id <= MOST}
+
+
+def _count(purse: Purse, at_ms: int) -> None:
+    purse.calls += 1
+    purse.used_ms = max(purse.used_ms, at_ms)
+
+
+def _unfit(end: EndLine, account: Purse | None) -> str:
+    if account is None:
+        return f"account {end.account} does not exist"
+    numbers = (end.amount, end.at_ms, end.status << 22, end.key, end.channel, end.n, *end.usage.values())
+    smallest, largest = min(numbers), max(*numbers, end.first_ms, end.total_ms)
+    for purse_id, amount in end.charges:
+        smallest, largest = min(smallest, amount), max(largest, amount)
+        if purse_id == account.id and amount != end.amount:
+            return "the account's charge is not the amount of the call"
+    if smallest < 0 or largest > MOST or min(end.first_ms, end.total_ms) < -1:
+        return "a number is negative or absurdly large"
+    return _unfit_totals(end.backs) if end.backs else ""
+
+
+def _unfit_totals(totals: Iterable[tuple[PurseId, Nano]]) -> str:
+    fit = all(0 <= returned <= MOST << 9 for _, returned in totals)
+    return "" if fit else "a total is negative or absurdly large"

@@ -1,0 +1,159 @@
+"""The proof that the books are right: the invariants of the money protocol, each by one query, with figures."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from yescale.domain.ids import Incarnation
+from yescale.domain.money import Nano
+from yescale.store.bulk import Query
+from yescale.store.tables import calls, entries, holds, journals, leases, postings, purses, quarantine
+
+_SHOWN: Final = 20  # problems of one kind that are spelled out
+
+
+class Ends(Struct, frozen=True):
+    """What a journal file itself says up to its settled offset: end lines, and the sum of their amounts."""
+
+    count: int
+    amount: Nano
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """Whether all holds, the figures, and one sentence per violation (number of the invariant first)."""
+
+    ok: bool
+    figures: Mapping[str, int]
+    problems: tuple[str, ...]
+
+
+_OUTSTANDING: Final = leases.c.granted - leases.c.settled - leases.c.returned
+_LEASED: Final = (
+    select(leases.c.purse_id, func.sum(case((_OUTSTANDING > 0, _OUTSTANDING), else_=0)).label("amount"))
+    .group_by(leases.c.purse_id)
+    .subquery()
+)
+_TASKS: Final = select(holds.c.purse_id, func.sum(holds.c.amount).label("amount")).group_by(holds.c.purse_id).subquery()
+_POSTED: Final = (
+    select(postings.c.account_id, func.sum(postings.c.amount).label("amount"))
+    .where(postings.c.book == "account")
+    .group_by(postings.c.account_id)
+    .subquery()
+)
+_LOGGED: Final = (
+    select(calls.c.journal_id, func.count().label("ends"), func.sum(calls.c.amount).label("amount"))
+    .group_by(calls.c.journal_id)
+    .subquery()
+)
+_BILLED: Final = (
+    select(calls.c.entry_id, func.sum(calls.c.amount).label("amount"), func.sum(calls.c.paid).label("paid"))
+    .where(calls.c.entry_id.is_not(None))
+    .group_by(calls.c.entry_id)
+    .subquery()
+)
+_BOOKED: Final = (
+    select(
+        postings.c.entry_id,
+        func.sum(case((postings.c.book == "revenue", postings.c.amount), else_=0)).label("amount"),
+        func.sum(case((postings.c.book == "account", -postings.c.amount), else_=0)).label("paid"),
+    )
+    .group_by(postings.c.entry_id)
+    .subquery()
+)
+
+
+def _zero(column: Any) -> Any:
+    return func.coalesce(column, 0)
+
+
+_CHECKS: Final[Mapping[str, Query]] = {
+    "1: entry {0} does not sum to zero but to {1}": select(postings.c.entry_id, func.sum(postings.c.amount))
+    .group_by(postings.c.entry_id)
+    .having(func.sum(postings.c.amount) != 0),
+    "2: account {0} has balance {1}, its postings say {2}": select(
+        purses.c.account_id, purses.c.balance, _zero(_POSTED.c.amount)
+    )
+    .outerjoin(_POSTED, _POSTED.c.account_id == purses.c.account_id)
+    .where(purses.c.scope == "account", purses.c.balance != _zero(_POSTED.c.amount)),
+    "2: purse {0} has granted - spent = {1}, balance - over = {2}": select(
+        purses.c.id, purses.c.granted - purses.c.spent, purses.c.balance - purses.c.over
+    ).where(purses.c.granted - purses.c.spent != purses.c.balance - purses.c.over),
+    "2: purse {0} has balance {1}": select(purses.c.id, purses.c.balance).where(purses.c.balance < 0),
+    "3: purse {0} holds {1}; leases and tasks hold {2} + {3}": select(
+        purses.c.id, purses.c.held, _zero(_LEASED.c.amount), _zero(_TASKS.c.amount)
+    )
+    .outerjoin(_LEASED, _LEASED.c.purse_id == purses.c.id)
+    .outerjoin(_TASKS, _TASKS.c.purse_id == purses.c.id)
+    .where(purses.c.held != _zero(_LEASED.c.amount) + _zero(_TASKS.c.amount)),
+    "4: purse {0} holds {1} of a balance of {2}, without a reason": select(
+        purses.c.id, purses.c.held, purses.c.balance
+    ).where(purses.c.held > purses.c.balance, purses.c.strained_ms == 0, purses.c.limited),
+    "5: journal {0}/{1} counts {2} ends of {3}; its call rows are {4} of {5}": select(
+        journals.c.incarnation,
+        journals.c.file,
+        journals.c.ends,
+        journals.c.amount,
+        _zero(_LOGGED.c.ends),
+        _zero(_LOGGED.c.amount),
+    )
+    .outerjoin(_LOGGED, _LOGGED.c.journal_id == journals.c.id)
+    .where(or_(journals.c.ends != _zero(_LOGGED.c.ends), journals.c.amount != _zero(_LOGGED.c.amount))),
+    "6: entry {0} books {1}, of which {2} paid; its call rows say {3}, {4} paid": select(
+        entries.c.id, _zero(_BOOKED.c.amount), _zero(_BOOKED.c.paid), _zero(_BILLED.c.amount), _zero(_BILLED.c.paid)
+    )
+    .outerjoin(_BOOKED, _BOOKED.c.entry_id == entries.c.id)
+    .outerjoin(_BILLED, _BILLED.c.entry_id == entries.c.id)
+    .where(
+        entries.c.kind == "calls",
+        or_(_zero(_BOOKED.c.amount) != _zero(_BILLED.c.amount), _zero(_BOOKED.c.paid) != _zero(_BILLED.c.paid)),
+    ),
+}
+_FIGURES: Final[Mapping[str, Query]] = {
+    "postings": select(_zero(func.sum(postings.c.amount))),
+    "revenue": select(_zero(func.sum(postings.c.amount))).where(postings.c.book == "revenue"),
+    "shortfall": select(_zero(-func.sum(postings.c.amount))).where(postings.c.book == "shortfall"),
+    "over": select(_zero(func.sum(purses.c.over))).where(purses.c.scope == "account"),
+    "balance": select(_zero(func.sum(purses.c.balance))).where(purses.c.scope == "account"),
+    "held": select(_zero(func.sum(purses.c.held))),
+    "outstanding": select(_zero(func.sum(case((_OUTSTANDING > 0, _OUTSTANDING), else_=0)))),
+    "task_holds": select(_zero(func.sum(holds.c.amount))),
+    "calls": select(func.count()).select_from(calls),
+    "interrupted": select(func.count()).select_from(calls).where(calls.c.outcome == "interrupted"),
+    "charged": select(_zero(func.sum(calls.c.amount))),
+    "quarantined": select(func.count()).select_from(quarantine).where(quarantine.c.resolved_ms.is_(None)),
+    "strained": select(func.count()).select_from(purses).where(and_(purses.c.strained_ms > 0)),
+}
+_JOURNALS: Final = (
+    select(
+        journals.c.incarnation,
+        journals.c.file,
+        journals.c.amount + _zero(func.sum(quarantine.c.amount)),
+    )
+    .outerjoin(
+        quarantine, and_(quarantine.c.incarnation == journals.c.incarnation, quarantine.c.file == journals.c.file)
+    )
+    .group_by(journals.c.id, journals.c.incarnation, journals.c.file, journals.c.amount)
+)
+
+
+async def verify(connection: AsyncConnection, files: Mapping[tuple[Incarnation, int], Ends] | None = None) -> Verdict:
+    """Check the books. `files`: what the journal files that still exist say (`ends_until`), compared as well.
+
+    Run it on one connection of `reading`; on PostgreSQL while nothing settles, or in a repeatable read.
+    """
+    problems: list[str] = []
+    for sentence, query in _CHECKS.items():
+        rows = (await connection.execute(query.limit(_SHOWN))).all()
+        problems += [sentence.format(*row) for row in rows]
+    figures = {name: int((await connection.execute(query)).scalar_one()) for name, query in _FIGURES.items()}
+    if figures["shortfall"] != figures["over"]:
+        problems.append(f"8: the shortfall is {figures['shortfall']}, overruns are {figures['over']}")
+    if files:
+        for incarnation, file, amount in await connection.execute(_JOURNALS):
+            said = files.get((incarnation, file))
+            if said is not None and said.amount != amount:
+                problems.append(f"5: journal {incarnation}/{file} says {said.amount}; {amount} is settled")
+    return Verdict(ok=not problems, figures=figures, problems=tuple(problems))

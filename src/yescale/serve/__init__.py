@@ -1,0 +1,1 @@
+"""`yescale serve`: the supervisor of an installation, and what it starts."""
