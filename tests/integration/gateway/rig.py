@@ -82,6 +82,7 @@ def usage_event(usage: dict[str, Any] = USAGE) -> bytes:
     return b"data: " + json.dumps({"choices": [], "usage": usage}, separators=(",", ":")).encode() + b"\n\n"
 
 
+MODELS = {"gpt-4o": "gpt-4o", "alias": "gpt-4o-real", "embed-1": "embed-1", "free": "free"}
 DONE = b"data: [DONE]\n\n"
 ANSWER = {
     "id": "chatcmpl-1", "object": "chat.completion", "model": "gpt-4o-2024",
@@ -275,8 +276,7 @@ class Rig:
             Channel(
                 id=ChannelId(number), name=name, base_url=f"http://127.0.0.1:{upstream.port}/v1",
                 secrets=(SECRET,), priority=-number,
-                models={ModelName("gpt-4o"): "gpt-4o", ModelName("alias"): "gpt-4o-real", ModelName("embed-1"): "embed-1",
-                        ModelName("free"): "free"},
+                models={ModelName(ours): theirs for ours, theirs in MODELS.items()},
                 **common,
             )
             for number, name, upstream in ((1, "first", self.first), (2, "second", self.second))
@@ -297,7 +297,7 @@ class Rig:
                     name=ModelName(name), priced_as=ModelName(name), owner="openai", created=1, context_window=128_000,
                     max_output=16_384, operations=("embed",) if name == "embed-1" else ("chat",),
                 )
-                for name in ("gpt-4o", "alias", "embed-1", "free")
+                for name in MODELS
             ),
             channels=channels,
             prices=tuple(rules),

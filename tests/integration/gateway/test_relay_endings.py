@@ -408,7 +408,7 @@ async def test_an_empty_account_is_told_how_much_is_missing(rig: Rig) -> None:
 
 
 async def test_an_ended_call_is_freed_without_the_garbage_collector(rig: Rig) -> None:
-    """Promise 34: bodies of ended calls do not pile up. (Opening a connection may cost a collection; calls must not.)"""
+    """Promise 34: bodies of ended calls do not pile up. (Opening a connection may need a collection; calls do not.)"""
     assert (await rig.call()).status == 200
     gc.collect()
     gc.disable()

@@ -149,7 +149,7 @@ class Call:
         return faults.NO_CHANNEL.saying(faults.NO_CHANNEL.message, retry_after_s=int(left) + 1)
 
     def _refuse(self, fault: Fault, model: str = "") -> None:
-        """Answer with an error: nothing was reserved. Unknown keys leave no line (money.md 2)."""
+        """Answer with an error: nothing was reserved. Unknown keys leave no line."""
         self._ended = True
         key = self._key
         if key is not None:
