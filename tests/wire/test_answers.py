@@ -217,9 +217,12 @@ async def test_an_early_answer_to_a_short_body_keeps_the_connection() -> None:
 
 async def test_an_early_answer_to_a_long_body_closes_and_still_arrives() -> None:
     desk = opening(lambda e: e.respond(401, b"", b"no"))
-    limits = Limits(discard=100_000, linger_s=0.3)
+    limits = Limits(discard=100_000, linger_s=30)
     async with serving(desk, limits) as served, served.peer() as peer:
-        await peer.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + b"a" * 80_000)
+        await peer.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + b"a" * 40_000)
+        for _ in range(5):
+            await asyncio.sleep(0.02)
+            await peer.send(b"a" * 10_000)
         data = await peer.read_all()
         assert statuses(data) == [401]
         assert b"connection: close" in data
@@ -529,6 +532,20 @@ async def test_a_client_that_leaves_is_noticed_at_once(how: str, *, begun: bool)
         assert not desk.whole[0].done
         assert served.server.busy == 0
         desk.whole[0].respond(200, b"", b"to nobody")
+
+
+async def test_a_client_that_half_closes_and_stops_reading_is_gone_at_once() -> None:
+    ear = Ear()
+
+    def flood(exchange: Exchange) -> None:
+        exchange.listener = ear
+        exchange.begin(200, b"", b"a" * 20_000_000)
+
+    async with serving(doing(flood)) as served, served.peer() as peer:
+        await peer.send(GET)
+        await until(lambda: ear.heard == ["paused"])
+        peer.sock.shutdown(1)
+        await until(lambda: ear.heard == ["paused", "gone"])
 
 
 async def test_a_client_that_leaves_inside_its_body_is_told_to_the_listener_set_in_opened() -> None:

@@ -309,6 +309,21 @@ async def test_a_connection_is_reused_last_used_first() -> None:
         assert caller.client.origins() == (caller.origin,)
 
 
+async def test_the_connection_that_rested_least_is_taken_first() -> None:
+    scripts = [answers(*[OK.replace(b"fine", name)] * 4) for name in (b"one.", b"two.")]
+    async with calling(scripts) as caller:
+        pair = [caller.send() for _ in range(2)]
+        for _, tank in pair:
+            await tank.end()
+        last = next(reversed(caller.client._pools[caller.origin]._idle))
+        for _ in range(2):
+            attempt, tank = caller.send()
+            assert attempt.carrier is last
+            assert not attempt.over
+            await tank.end()
+            assert attempt.over
+
+
 async def test_the_connection_is_back_before_the_sink_hears_the_end() -> None:
     async with calling([answers(OK, OK)]) as caller:
         tank = Tank()

@@ -14,6 +14,8 @@ from yescale.pricing.book import Facts, Unpriced
 from yescale.pricing.quote import quote
 from yescale.protocols.passthrough import BYTES_PER_TOKEN
 
+_TOKEN_SCALE: Final = 10**12  # Ceiling.token_price is for so many tokens
+_ENDLESS: Final = 2**62
 NOT_REPORTED: Final = "usage not reported: estimated"
 NOT_BELIEVED: Final = "usage not believed: estimated"
 
@@ -61,6 +63,12 @@ def bill(order: Order, served: Served) -> Bill:
     amount = sum(line.amount for line in lines)
     notes = [part for part in (note, f"no price for {', '.join(gaps)}" if gaps else "") if part]
     return Bill(usage, lines, amount, bool(note), "; ".join(notes))
+
+
+def affordable_bytes(order: Order, cost: Nano) -> int:
+    """About how much output text costs this much; without end where output is free."""
+    price = order.ceiling.token_price
+    return cost * _TOKEN_SCALE // price * BYTES_PER_TOKEN if price else _ENDLESS
 
 
 def believable(order: Order, usage: Usage) -> bool:
