@@ -1,9 +1,9 @@
-"""The public HTTP application of control: its routes, its answers to everything else, and the server that carries it."""
+"""The public HTTP application of control: its routes, its answers to all else, and the server that carries it."""
 
 import asyncio
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -43,7 +43,7 @@ class _Server(uvicorn.Server):
     """uvicorn without its own signal handlers: control leaves in an order of its own."""
 
     @contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         """Leave signals alone."""
         yield
 
@@ -76,7 +76,7 @@ class HttpServer:
         listener.listen(_BACKLOG)
         listener.setblocking(False)
         self._serving = asyncio.create_task(self._server.serve([listener]))
-        while not self._server.started and not self._serving.done():
+        while not self._server.started and not self._serving.done():  # noqa: ASYNC110  uvicorn has no event for it
             await asyncio.sleep(0.005)
         if self._serving.done():
             self._serving.result()

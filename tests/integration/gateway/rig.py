@@ -18,7 +18,8 @@ from yescale.domain.price import PriceRule
 from yescale.domain.snapshot import Channel, Group, Model, Snapshot
 from yescale.domain.usage import Meter
 from yescale.gateway.worker import Worker
-from yescale.settings import JournalSettings, RelaySettings, ServerSettings, Settings
+from yescale.settings import Settings
+from yescale.tuning import JournalSettings, RelaySettings, ServerSettings
 
 SECRET = "sk-upstream-secret"
 USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}

@@ -341,14 +341,16 @@ async def test_a_slow_client_pauses_its_upstream(rig: Rig) -> None:
     rig.first.script = flood
     client = await rig.post(stream=True)
     await client.head()
-    client.writer.transport.pause_reading()
+    transport = client.writer.transport
+    assert isinstance(transport, asyncio.Transport)
+    transport.pause_reading()
     for _ in range(100):
         before = sent
         await asyncio.sleep(0.1)
         if sent == before:
             break
     assert sent < 3_000
-    client.writer.transport.resume_reading()
+    transport.resume_reading()
     while await client.chunk():
         pass
     assert (await rig.end()).amount == PRICE

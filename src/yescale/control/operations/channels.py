@@ -1,11 +1,11 @@
 """Channels: our accounts at providers. Their secrets go in and never come out."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Struct, UnsetType, convert, field
 from msgspec.structs import asdict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -81,8 +81,8 @@ async def add_channel(context: Context, asked: AddChannel) -> object:
     async with context.database.writing() as connection:
         await _check(connection, fields)
         now_ms = await database_ms(connection)
-        secrets = seal_secrets(context.vault, asked.secrets)
-        channel = await create_channel(connection, NewChannel(**(fields | {"secrets": secrets})), now_ms=now_ms)
+        new = convert(fields | {"secrets": seal_secrets(context.vault, asked.secrets)}, NewChannel)
+        channel = await create_channel(connection, new, now_ms=now_ms)
         await changes.note(connection, "snapshot", at_ms=now_ms)
     await context.announce()
     return await _show(context, channel)
@@ -239,9 +239,13 @@ def _amiss_in_drain(seconds: float) -> str:
     return "" if 0 <= seconds <= 3_600 else "drain_s lies between 0 and 3600 seconds."
 
 
-_CHECKS: Final = {
+def _amiss_in_provider(provider: str) -> str:
+    return "" if provider.strip() else "A channel needs a provider."
+
+
+_CHECKS: Final[Mapping[str, Callable[[Any], str]]] = {
     "name": _amiss_in_name,
-    "provider": lambda provider: "" if provider.strip() else "A channel needs a provider.",
+    "provider": _amiss_in_provider,
     "base_url": _amiss_in_url,
     "secrets": _amiss_in_secrets,
     "models": _amiss_in_models,
