@@ -50,7 +50,9 @@ class ToldToStop(Exception):
 
 def run(settings: Settings) -> int:
     """Run control until SIGTERM or SIGINT; the exit code. 2: it cannot run as configured, and stderr says why."""
-    logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=settings.log_level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
+    )
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_run_until_told(settings))
@@ -252,7 +254,7 @@ async def _when_there(told: asyncio.Event, step: Callable[[], Awaitable[object]]
             await step()
             return
         except DatabaseAway as error:
-            _LOG.error("control cannot start yet: %s", error)  # noqa: TRY400 - the sentence is all
+            _LOG.error("control cannot start yet: %s", error)
         with suppress(TimeoutError):
             async with asyncio.timeout(_RETRY_S):
                 await told.wait()

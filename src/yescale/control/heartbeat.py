@@ -57,9 +57,13 @@ class Heartbeat:
     async def _close_lost_nodes(self, lost_s: float) -> None:
         async with self._database.reading() as connection:
             lost = await nodes.lost_nodes(connection, int(lost_s * 1000))
-            left = [(node.id, life) for node in lost if node.id != self._node for life in await unended(connection, node.id)]
+            left = [
+                (node.id, life) for node in lost if node.id != self._node for life in await unended(connection, node.id)
+            ]
         for node, life in left:
             async with self._database.writing() as connection:
                 released = await reclaim(connection, life)
             if released:
-                _LOG.error("alarm: node %s is lost; %d nano-dollars of its worker %s are released", node, released, life)
+                _LOG.error(
+                    "alarm: node %s is lost; %d nano-dollars of its worker %s are released", node, released, life
+                )

@@ -1,4 +1,4 @@
-"""The public HTTP application of control: its routes, its answers to everything else, and the server that carries it."""
+"""The public HTTP application of control: its routes, its other answers, and the server that carries it."""
 
 import asyncio
 import logging
@@ -42,6 +42,15 @@ def build_app(context: Context) -> FastAPI:
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handlers: control leaves in an order of its own."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self.ready.set()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave signals alone."""
@@ -76,8 +85,9 @@ class HttpServer:
         listener.listen(_BACKLOG)
         listener.setblocking(False)
         self._serving = asyncio.create_task(self._server.serve([listener]))
-        while not self._server.started and not self._serving.done():
-            await asyncio.sleep(0.005)
+        ready = asyncio.create_task(self._server.ready.wait())
+        await asyncio.wait({ready, self._serving}, return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
         if self._serving.done():
             self._serving.result()
 

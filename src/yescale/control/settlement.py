@@ -73,13 +73,13 @@ class Settlement:
                 if now - swept_at >= _SWEEP_S:
                     swept_at = now
                     await self._sweep()
-            except Exception:
+            except Exception:  # noqa: BLE001 - the top of a loop
                 _LOG.exception("alarm: the journals in %s cannot be read or kept; trying again", self._folder)
                 await asyncio.sleep(self._pace.retry_s)
             await asyncio.sleep(self._pace.settle_s)
 
     async def catch_up(self) -> None:
-        """Settle everything that the files hold now. Never raises for trouble of the database: the next pass goes on."""
+        """Settle everything that the files hold now. Never raises for a database that is away: the next pass goes on."""
         if self._next is None:
             self._next = asyncio.create_task(self._pass_when_free())
         await asyncio.shield(self._next)
@@ -119,7 +119,7 @@ class Settlement:
         except Overtaken as error:
             life.offsets = None
             _LOG.warning("%s", error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the top of a loop
             life.offsets, life.resting_until = None, time.monotonic() + self._pace.retry_s
             _LOG.exception("the journal %s was not settled; trying again", incarnation)
 
@@ -197,7 +197,9 @@ class Settlement:
         for life in self._lives.values():
             if life.ended and life.synced:
                 continue
-            sizes = {journals.path_of(life.folder, file): size for file, size in journals.find_files(life.folder).items()}
+            sizes = {
+                journals.path_of(life.folder, file): size for file, size in journals.find_files(life.folder).items()
+            }
             grown.extend(path for path, size in sizes.items() if size != life.synced.get(path))
             life.synced = sizes
         if grown:

@@ -14,15 +14,17 @@ from tests.integration.control.parties import check_books
 from tests.integration.control.worker import RawJournal, new_call_id, new_incarnation
 from yescale.store.tables import tasks
 
-GOLDEN = [  # contract 3.3: model, group ratio in millionths, (meter, count, per, price), quota
-    ("gpt-4o", 1_000_000, [("input_tokens", 9, 10**6, 2_500_000_000), ("output_tokens", 12, 10**6, 10_000_000_000)], 71),
-    ("gpt-4o-mini", 1_500_000, [("input_tokens", 1000, 10**6, 150_000_000), ("output_tokens", 500, 10**6, 600_000_000)], 338),
-    ("claude-3-5-sonnet-20241022", 1_750_000, [("input_tokens", 100, 10**6, 3 * 10**9), ("output_tokens", 50, 10**6, 15 * 10**9)], 919),
+M = 10**6  # tokens or characters of a price, and a ratio of one
+USD = 10**9
+GOLDEN = [  # contract 3.3: model, group ratio, (meter, count, per, price), quota
+    ("gpt-4o", M, [("input_tokens", 9, M, 5 * USD // 2), ("output_tokens", 12, M, 10 * USD)], 71),
+    ("gpt-4o-mini", 1_500_000, [("input_tokens", 1000, M, 150_000_000), ("output_tokens", 500, M, 600_000_000)], 338),
+    ("claude-3-5-sonnet", 1_750_000, [("input_tokens", 100, M, 3 * USD), ("output_tokens", 50, M, 15 * USD)], 919),
     ("imagen4-fast", 1_250_000, [("requests", 1, 1, 40_000_000)], 25_000),
-    ("tts-1", 1_000_000, [("characters", 11, 10**6, 15 * 10**9)], 83),
-    ("whisper-1", 1_000_000, [("seconds", 60, 60, 30_000_000)], 15_000),
-    ("text-embedding-3-small", 1_000_000, [("input_tokens", 8, 10**6, 20_000_000)], 0),
-]  # fmt: skip
+    ("tts-1", M, [("characters", 11, M, 15 * USD)], 83),
+    ("whisper-1", M, [("seconds", 60, 60, 30_000_000)], 15_000),
+    ("text-embedding-3-small", M, [("input_tokens", 8, M, 20_000_000)], 0),
+]
 
 
 class Calls:
