@@ -79,7 +79,7 @@ class Settlement:
             await asyncio.sleep(self._pace.settle_s)
 
     async def catch_up(self) -> None:
-        """Settle everything that the files hold now. Never raises for a database that is away: the next pass goes on."""
+        """Settle everything that the files hold now. A database that is away does not raise: the next pass goes on."""
         if self._next is None:
             self._next = asyncio.create_task(self._pass_when_free())
         await asyncio.shield(self._next)

@@ -45,15 +45,15 @@ class Calls:
         lines = []
         for number, (meter, count, per, price) in enumerate(priced):
             amount = (2 * count * price * ratio + per * 10**6) // (2 * per * 10**6)
-            lines.append(
-                {"rule": number + 1, "meter": meter, "quantity": count, "per": per, "price": price, "ratio": ratio, "amount": amount}
-            )  # fmt: skip
+            line = {"rule": number + 1, "meter": meter, "quantity": count, "per": per, "price": price}
+            lines.append(line | {"ratio": ratio, "amount": amount})
         total = sum(line["amount"] for line in lines)
         key = self.key
         self.journal.end(
             fields.pop("id", None) or new_call_id(),
             key=key["id"], account=key["account"], username=key["username"], key_name=key["name"], group=key["group"],
-            model=model, upstream_model=fields.pop("upstream_model", model), usage={meter: count for meter, count, _, _ in priced},
+            model=model, upstream_model=fields.pop("upstream_model", model),
+            usage={meter: count for meter, count, _, _ in priced},
             lines=lines, amount=total, charges=[[key["account_purse"], total], [key["key_purse"], total]], **fields,
         )  # fmt: skip
         return total
@@ -110,7 +110,14 @@ async def test_a_log_row_explains_the_call(house: House) -> None:
         ("cache_read_tokens", 40, 10**6, 1_250_000_000),
         ("output_tokens", 50, 10**6, 10_000_000_000),
     ]
-    cost = calls.end("gpt-4o", 1_500_000, priced, id=call_id, stream=True, first_ms=321, total_ms=2_999, upstream_model="gpt-4o-2024-08-06", ip="192.0.2.7")  # fmt: skip
+    timed = {
+        "stream": True,
+        "first_ms": 321,
+        "total_ms": 2_999,
+        "upstream_model": "gpt-4o-2024-08-06",
+        "ip": "192.0.2.7",
+    }
+    cost = calls.end("gpt-4o", 1_500_000, priced, id=call_id, **timed)
     assert cost == (60 * 2_500 + 40 * 1_250 + 50 * 10_000) * 3 // 2
     page = (await house.get("logs", type=2)).json()
     assert (page["success"], page["message"]) == (True, "")
@@ -277,7 +284,8 @@ async def test_editquota_revives_an_exhausted_key_and_never_forgets_what_was_use
 
 @pytest.mark.parametrize(
     "body", [b"{}", b"[]", b"", b"{", b'{"remain_quota":-1}', b'{"remain_quota":1.5}', b'{"remain_quota":"7"}',
-             b'{"remain_quota":true}', b'{"remain_quota":null}', b'{"remain_quota":9007199254740993}', b'{"remain_quota":1e400}']
+             b'{"remain_quota":true}', b'{"remain_quota":null}', b'{"remain_quota":9007199254740993}',
+             b'{"remain_quota":1e400}']
 )  # fmt: skip
 async def test_editquota_refuses_what_is_no_quota(house: House, body: bytes) -> None:
     made = await house.operate("key create", username="demo", name="limited", quota=7)
@@ -423,8 +431,8 @@ async def test_tasks_of_the_range_come_newest_first(house: House) -> None:
     assert await ids(start_timestamp=0, end_timestamp=9_999, status="FAILURE") == []
     assert await ids(start_timestamp=0, end_timestamp=9_999, task_id="t1") == ["t1"]
     [task] = (await house.get("task", start_timestamp=1_001, end_timestamp=1_001)).json()["data"]
-    assert {name: task[name] for name in ("platform", "action", "status", "progress", "quota", "submit_time", "channel_id",
-            "user_id", "fail_reason", "data", "properties")} == {
+    assert {name: task[name] for name in ("platform", "action", "status", "progress", "quota", "submit_time",
+            "channel_id", "user_id", "fail_reason", "data", "properties")} == {
         "platform": "kling", "action": "text2video", "status": "SUCCESS", "progress": "100%", "quota": 1,
         "submit_time": 1_001, "channel_id": 0, "user_id": account, "fail_reason": "", "data": None, "properties": {},
     }  # fmt: skip
