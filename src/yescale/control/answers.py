@@ -107,7 +107,7 @@ async def answer_fault(request: Request, raised: FaultRaised) -> JSONResponse:
     return fault_answer(request, raised.fault)
 
 
-async def answer_away(request: Request, error: Exception) -> JSONResponse:
+async def answer_away(request: Request, error: DatabaseAway) -> JSONResponse:
     """The database is away: 503 with Retry-After, never 401 and never 404."""
     _LOG.warning("%s %s waits for the database: %s", request.method, request.scope["path"], error)
     if _is_system(request):

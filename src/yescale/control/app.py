@@ -179,15 +179,21 @@ async def _serving(settings: Settings, control: Control) -> AsyncGenerator[None]
         control.feed.run(),
         control.heartbeat.run(settings.control.heartbeat_s, settings.money.lost_node_s),
     )
-    async with _run_beside(loops):
-        await control.link.open(settings.internal_socket)
-        await control.http.open()
-        _LOG.info("control is ready")
-        yield
-        _LOG.info("control leaves")
     try:
-        open_lives = await control.settlement.finish()
-        if open_lives:
+        async with _run_beside(loops):
+            await control.link.open(settings.internal_socket)
+            await control.http.open()
+            _LOG.info("control is ready")
+            yield
+    finally:
+        await _leave(control)
+
+
+async def _leave(control: Control) -> None:
+    """Settle what there is, close the sockets, say goodbye: also where a loop failed."""
+    _LOG.info("control leaves")
+    try:
+        if open_lives := await control.settlement.finish():
             _LOG.warning("%d workers still live; the next control goes on with their journals", len(open_lives))
     finally:
         control.draws.close()
@@ -202,9 +208,11 @@ async def _run_beside(loops: Iterable[Coroutine[Any, Any, None]]) -> AsyncGenera
     """Loops that end with the block; one that fails ends the block."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(loop) for loop in loops]
-        yield
-        for task in tasks:
-            task.cancel()
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
 
 
 def make_folders(settings: Settings) -> None:

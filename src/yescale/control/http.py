@@ -42,6 +42,15 @@ def build_app(context: Context) -> FastAPI:
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handlers: control leaves in an order of its own."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self.ready.set()
+
     @contextmanager
     def capture_signals(self) -> Generator[None]:
         """Leave signals alone."""

@@ -71,6 +71,16 @@ class Badge(Struct, frozen=True):
         return f"Badge(node={self.node!r})"
 
 
+def remove_socket(path: Path) -> None:
+    """Make room where a process that is gone listened."""
+    path.unlink(missing_ok=True)
+
+
+def close_to_others(path: Path) -> None:
+    """Only the owner may connect."""
+    path.chmod(0o600)
+
+
 class LinkServer:
     """Serves the internal socket; one connection per worker or command line."""
 
@@ -84,9 +94,9 @@ class LinkServer:
 
     async def open(self, path: Path) -> None:
         """Listen; the socket of an earlier life is replaced."""
-        path.unlink(missing_ok=True)
+        remove_socket(path)
         self._server = await asyncio.start_unix_server(self._converse, path, backlog=_BACKLOG)
-        path.chmod(0o600)
+        close_to_others(path)
 
     async def close(self) -> None:
         """Stop listening and end every conversation."""
@@ -161,7 +171,7 @@ class LinkServer:
                     pass
         except DatabaseAway as error:
             _LOG.warning("a %s waits for the database: %s", type(message).__name__, error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the top of a request
             _LOG.exception("a %s of the link was not answered", type(message).__name__)
         finally:
             slots.release()
@@ -186,6 +196,6 @@ class LinkServer:
             return AnswerAdmin(id=message.id, error=str(refusal))
         except DatabaseAway as error:
             return AnswerAdmin(id=message.id, error=str(error))
-        except Exception:
+        except Exception:  # noqa: BLE001 - the top of a request
             _LOG.exception("the operation %s failed", message.operation)
             return AnswerAdmin(id=message.id, error="The operation failed inside control; its log says why.")

@@ -165,7 +165,7 @@ async def test_unknown_paths_and_methods_are_answered_in_openais_words(house: Ho
 
 async def test_every_answer_has_one_request_id_of_our_shape(house: House) -> None:
     given = "20260101000000123456789AbCdEf12"
-    for sent, kept in ((given, True), ("x", False), (given + "\x7f", False), ("", False)):
+    for sent, kept in ((given, True), ("x", False), (given + "g", False), ("", False)):
         answer = await house.client.get("/healthz", headers={"x-request-id": sent})
         said = answer.headers.get_list("x-request-id")
         assert len(said) == 1
@@ -207,7 +207,7 @@ async def test_no_answer_and_no_row_holds_a_secret(house: House) -> None:
 
 async def test_a_database_that_is_away_is_503_and_never_401(anyio_backend: object) -> None:
     """Database trouble is not a wrong key (promise 33); when it is back, everything works again by itself."""
-    with running() as server, server.database() as url:
+    with running(durable=True) as server, server.database() as url:
         async with open_house(url) as house:
             party = await make_party(house.context.database)
             worker = await house.worker()
