@@ -56,7 +56,7 @@ class Feed:
                 await self.read()
             except DatabaseAway as error:
                 _LOG.warning("the change feed waits for the database: %s", error)
-            except Exception:  # noqa: BLE001 - the top of a loop
+            except Exception:
                 _LOG.exception("the change feed was not read; trying again")
 
     async def announce(self) -> None:

@@ -171,7 +171,7 @@ class LinkServer:
                     pass
         except DatabaseAway as error:
             _LOG.warning("a %s waits for the database: %s", type(message).__name__, error)
-        except Exception:  # noqa: BLE001 - the top of a request
+        except Exception:
             _LOG.exception("a %s of the link was not answered", type(message).__name__)
         finally:
             slots.release()
@@ -196,6 +196,6 @@ class LinkServer:
             return AnswerAdmin(id=message.id, error=str(refusal))
         except DatabaseAway as error:
             return AnswerAdmin(id=message.id, error=str(error))
-        except Exception:  # noqa: BLE001 - the top of a request
+        except Exception:
             _LOG.exception("the operation %s failed", message.operation)
             return AnswerAdmin(id=message.id, error="The operation failed inside control; its log says why.")

@@ -73,7 +73,7 @@ class Settlement:
                 if now - swept_at >= _SWEEP_S:
                     swept_at = now
                     await self._sweep()
-            except Exception:  # noqa: BLE001 - the top of a loop
+            except Exception:
                 _LOG.exception("alarm: the journals in %s cannot be read or kept; trying again", self._folder)
                 await asyncio.sleep(self._pace.retry_s)
             await asyncio.sleep(self._pace.settle_s)
@@ -119,7 +119,7 @@ class Settlement:
         except Overtaken as error:
             life.offsets = None
             _LOG.warning("%s", error)
-        except Exception:  # noqa: BLE001 - the top of a loop
+        except Exception:
             life.offsets, life.resting_until = None, time.monotonic() + self._pace.retry_s
             _LOG.exception("the journal %s was not settled; trying again", incarnation)
 

@@ -18,7 +18,8 @@ import pytest
 from tests.integration.control.house import enter_house, open_house
 from tests.integration.control.parties import check_books, make_party, read_purse, read_rows
 from tests.integration.control.worker import RawJournal, RawWorker, new_incarnation
-from yescale.control.app import HomeTaken, offline
+from yescale.control.app import offline
+from yescale.control.node import HomeTaken
 from yescale.control.operations import operate
 from yescale.control.secrets import verify_password
 from yescale.settings import Settings
@@ -96,6 +97,7 @@ async def test_an_offline_command_line_works_only_while_no_control_does(database
                 pass
     async with offline(settings) as context:
         made = await operate(context, "key create", {"username": "demo", "name": "offline"})
+        assert isinstance(made, dict)
         assert made["key"].startswith("sk-")
     async with enter_house(home, database_url) as house:
         assert {row["name"] for row in (await house.get("apikeylist")).json()["data"]} == {"demo", "offline"}

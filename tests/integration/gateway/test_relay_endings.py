@@ -489,7 +489,9 @@ async def test_a_slow_client_that_leaves_is_still_drained(rig: Rig) -> None:
     await asyncio.sleep(0.05)
     client = await rig.post(stream=True)
     await client.head()
-    client.writer.transport.pause_reading()
+    transport = client.writer.transport
+    assert isinstance(transport, asyncio.Transport)
+    transport.pause_reading()
     await asyncio.sleep(0.5)
     client.leave()
     end = await rig.end()

@@ -71,6 +71,16 @@ class OneChannel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     id: ChannelId
 
 
+class MatchSecrets(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A channel, and secrets to compare with those that it has."""
+
+    id: ChannelId
+    secrets: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"MatchSecrets(id={self.id})"
+
+
 class ListChannels(Struct, frozen=True, forbid_unknown_fields=True):
     """All of them."""
 
@@ -92,6 +102,18 @@ async def list_all_channels(context: Context, _asked: ListChannels) -> object:
     """Every channel, without its secrets."""
     async with context.database.reading() as connection:
         return [_view(context, row) for row in await list_channels(connection)]
+
+
+async def match_secrets(context: Context, asked: MatchSecrets) -> object:
+    """Whether a channel has just these secrets: how a file is compared with it, since they are never shown."""
+    async with context.database.reading() as connection:
+        row = await find_channel(connection, asked.id)
+    if row is None:
+        raise _unknown(asked.id)
+    try:
+        return {"same": unseal_secrets(context.vault, row.secrets) == asked.secrets}
+    except SecretUnusable:
+        return {"same": False}
 
 
 async def edit_channel(context: Context, asked: EditChannel) -> object:
