@@ -57,6 +57,8 @@ class Visit:
         await self.raw(b"0\r\n\r\n")
 
     async def raw(self, data: bytes) -> None:
+        if self.writer.transport.is_closing():  # uvloop would raise a RuntimeError
+            raise ConnectionResetError
         self.writer.write(data)
         await self.writer.drain()
 
