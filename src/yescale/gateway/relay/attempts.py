@@ -34,6 +34,7 @@ class Attempts:
         "candidate",
         "current",
         "limit",
+        "losses",
         "notes",
     )
 
@@ -55,6 +56,7 @@ class Attempts:
         self.limit: int | None = None
         if reservation.amount < order.ceiling.most and order.peek.declared is None:
             self.limit = max(1, order.ceiling.output_tokens(reservation.amount))
+        self.losses: tuple[str, ...] = ()  # the field that carries that limit, once sent
 
     def start(self, call: CallId, body: bytes, started: float) -> None:
         """What is tried, and since when."""
@@ -95,6 +97,8 @@ class Attempts:
         if target is None or target.format is not self._surface.format:
             return False
         change = Change(model=candidate.upstream_model, limit=self.limit, limit_field=target.limit_field)
+        if self.limit is not None:
+            self.losses = (self._order.peek.limit_field or target.limit_field,)
         body = target.format.rewrite(self._body, self._order.peek, change)
         relay.health.begin(channel.id)
         self._sent_at = now

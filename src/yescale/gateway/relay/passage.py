@@ -483,15 +483,15 @@ class Passage:
             client_request_id="" if own_id is None else own_id[:_MOST_ID].decode("ascii", "replace"),
             error=ending.code,
             note=note,
-            losses=() if self._tries.limit is None else ("max_tokens",),
+            losses=self._tries.losses,
         )
 
     def _head(self, kind: bytes) -> bytes:
         """The header lines of an answer that came from an upstream."""
         call = self._id.encode()
         head = answers.stream_head(call) if kind is answers.EVENTS else answers.head(call, kind)
-        if self._tries.limit is not None:
-            head += b"x-yescale-losses: max_tokens\r\n"
+        if self._tries.losses:
+            head += b"x-yescale-losses: %b\r\n" % ", ".join(self._tries.losses).encode()
         if admission.is_admin(self._reservation.key):
             head += b"x-yescale-channel: %d\r\n" % self._tries.channel
         return head
