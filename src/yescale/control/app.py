@@ -5,7 +5,7 @@ import logging
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -73,7 +73,7 @@ async def _run_until_told(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def offline(settings: Settings) -> AsyncIterator[Context]:
+async def offline(settings: Settings) -> AsyncGenerator[Context, None]:
     """For a command line while no control runs. Raises HomeTaken where one does, Misconfigured, DatabaseAway."""
     make_folders(settings)
     lock = HomeLock(settings.home)
@@ -96,7 +96,7 @@ async def offline(settings: Settings) -> AsyncIterator[Context]:
 
 
 @asynccontextmanager
-async def running(settings: Settings, told: asyncio.Event) -> AsyncIterator[Context]:
+async def running(settings: Settings, told: asyncio.Event) -> AsyncGenerator[Context, None]:
     """A control process from ready to left. Raises HomeTaken, Misconfigured, ToldToStop."""
     make_folders(settings)
     async with AsyncExitStack() as stack:
@@ -173,7 +173,7 @@ def _compose(settings: Settings, database: Database, vault: Vault) -> Control:
 
 
 @asynccontextmanager
-async def _serving(settings: Settings, control: Control) -> AsyncIterator[None]:
+async def _serving(settings: Settings, control: Control) -> AsyncGenerator[None, None]:
     """Both sockets and all loops, from open to left."""
     loops = (
         control.settlement.run(),
@@ -205,7 +205,7 @@ async def _leave(control: Control) -> None:
 
 
 @asynccontextmanager
-async def _run_beside(loops: Iterable[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+async def _run_beside(loops: Iterable[Coroutine[Any, Any, None]]) -> AsyncGenerator[None, None]:
     """Loops that end with the block; one that fails ends the block."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(loop) for loop in loops]

@@ -1,7 +1,7 @@
 """Channels: our accounts at providers. Their secrets go in and never come out."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -82,10 +82,25 @@ async def add_channel(context: Context, asked: AddChannel) -> object:
         await _check(connection, fields)
         now_ms = await database_ms(connection)
         secrets = seal_secrets(context.vault, asked.secrets)
-        channel = await create_channel(connection, NewChannel(**(fields | {"secrets": secrets})), now_ms=now_ms)
+        channel = await create_channel(connection, _new(asked, secrets), now_ms=now_ms)
         await changes.note(connection, "snapshot", at_ms=now_ms)
     await context.announce()
     return await _show(context, channel)
+
+
+def _new(asked: AddChannel, secrets: bytes) -> NewChannel:
+    return NewChannel(
+        name=asked.name,
+        provider=asked.provider,
+        base_url=asked.base_url,
+        secrets=secrets,
+        models=asked.models,
+        groups=asked.groups,
+        priority=asked.priority,
+        weight=asked.weight,
+        headers=asked.headers,
+        drain_s=asked.drain_s,
+    )
 
 
 async def list_all_channels(context: Context, _asked: ListChannels) -> object:
@@ -187,6 +202,10 @@ def _amiss_in_name(name: str) -> str:
     return "" if name.strip() and "\x00" not in name else "A channel needs a name."
 
 
+def _amiss_in_provider(provider: str) -> str:
+    return "" if provider.strip() and "\x00" not in provider else "A channel needs a provider."
+
+
 def _amiss_in_url(url: str) -> str:
     try:
         parts = urlsplit(url)
@@ -239,9 +258,9 @@ def _amiss_in_drain(seconds: float) -> str:
     return "" if 0 <= seconds <= 3_600 else "drain_s lies between 0 and 3600 seconds."
 
 
-_CHECKS: Final = {
+_CHECKS: Final[Mapping[str, Callable[[Any], str]]] = {
     "name": _amiss_in_name,
-    "provider": lambda provider: "" if provider.strip() else "A channel needs a provider.",
+    "provider": _amiss_in_provider,
     "base_url": _amiss_in_url,
     "secrets": _amiss_in_secrets,
     "models": _amiss_in_models,
