@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tests.integration.ledger.parties import Bank, Worker
+from yescale.domain.ids import PurseId
 from yescale.domain.link import Granted, Refused
 
 
@@ -89,8 +90,8 @@ async def test_what_a_worker_was_granted_is_believed_by_a_database_that_went_bac
 
 
 async def test_an_unknown_purse_is_an_invalid_key(bank: Bank) -> None:
-    refused = await Worker(bank).draw((4711, 1, 1))
-    assert refused == Refused(purse=4711, code="invalid_api_key")
+    refused = await Worker(bank).draw((PurseId(4711), 1, 1))
+    assert refused == Refused(purse=PurseId(4711), code="invalid_api_key")
 
 
 async def test_an_unlimited_key_is_never_refused(bank: Bank) -> None:

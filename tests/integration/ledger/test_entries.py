@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from tests.integration.ledger.parties import Bank, Worker, topup
-from yescale.domain.ids import CallId
+from yescale.domain.ids import AccountId, CallId
 from yescale.domain.link import Refused
 from yescale.ledger.entries import (
     Entered,
@@ -47,7 +47,7 @@ async def test_an_id_that_stands_for_something_else_is_refused(bank: Bank) -> No
     with pytest.raises(ReusedId):
         await _enter(bank, topup(owner.account, 501, "pay-1"))
     with pytest.raises(NoSuchAccount):
-        await _enter(bank, topup(4711, 500, "pay-2"))
+        await _enter(bank, topup(AccountId(4711), 500, "pay-2"))
     assert (await bank.sound())["balance"] == 500
 
 
@@ -178,7 +178,7 @@ async def test_numbers_of_the_feed_follow_the_order_of_commits(bank: Bank) -> No
     async def write(index: int) -> None:
         async with bank.database.writing() as connection:
             await asyncio.sleep(0.001 * (index % 3))
-            await changes.note(connection, "account", account=index, at_ms=0)
+            await changes.note(connection, "account", account=AccountId(index), at_ms=0)
 
     seen: list[int] = []
 

@@ -7,14 +7,26 @@ import pytest
 from sqlalchemy import select
 
 from tests.integration.ledger.parties import Bank, Worker, end_line
-from yescale.domain.ids import CallId, ChannelId, Incarnation, ModelName
+from yescale.domain.ids import AccountId, CallId, ChannelId, KeyId, ModelName
 from yescale.domain.journal import BackLine, HeadLine, NoLine, OpenCall, OpenLine
-from yescale.domain.link import Refused
+from yescale.domain.link import Granted, Refused, Want
 from yescale.domain.usage import Meter
-from yescale.ledger.incarnations import NotReadToTheEnd, close_incarnation, reclaim
+from yescale.ledger.bank import draw
+from yescale.ledger.incarnations import NotReadToTheEnd, close_incarnation, open_incarnation, reclaim
 from yescale.ledger.journal_file import journal_line, read_journal, torn_tail
 from yescale.ledger.settlement import Overtaken
-from yescale.store.tables import calls, changes, journals, keys, logs, quarantine
+from yescale.store.tables import (
+    calls,
+    changes,
+    entries,
+    journals,
+    keys,
+    leases,
+    logs,
+    postings,
+    purses,
+    quarantine,
+)
 
 
 async def test_calls_are_charged_to_account_and_key_and_explained(bank: Bank) -> None:
@@ -152,6 +164,27 @@ async def test_money_given_back_may_be_granted_again(bank: Bank) -> None:
     await bank.sound()
 
 
+async def test_a_total_given_back_that_is_said_again_counts_once(bank: Bank) -> None:
+    owner = await bank.owner(money=1_000)
+    worker = Worker(bank)
+    await worker.draw((owner.purse, 900, 900))
+    for n, total in enumerate((300, 300, 200), start=1):
+        worker.write(BackLine(n=n, purses=((owner.purse, total),)))
+    await worker.settle()
+    assert (await bank.purse(owner.purse)).held == 600
+
+
+async def test_a_lease_that_was_overrun_is_raised_from_what_was_spent(bank: Bank) -> None:
+    owner = await bank.owner(money=1_000)
+    worker = Worker(bank)
+    await worker.draw((owner.purse, 100, 100))
+    worker.end(owner, 300)
+    await worker.settle()
+    assert await worker.draw((owner.purse, 350, 350)) == (Granted(purse=owner.purse, total=350),)
+    assert (await bank.purse(owner.purse)).held == 50
+    await bank.sound()
+
+
 async def test_a_charge_does_not_need_its_lease(bank: Bank) -> None:
     owner = await bank.owner(money=1_000)
     worker = Worker(bank)
@@ -226,7 +259,7 @@ async def test_numbers_go_on_in_the_next_file(bank: Bank) -> None:
 # --- death
 
 
-def _open(owner_key: int, account: int, call_id: str) -> OpenCall:
+def _open(owner_key: KeyId, account: AccountId, call_id: str) -> OpenCall:
     return OpenCall(
         id=CallId(call_id),
         at_ms=9,
@@ -299,17 +332,47 @@ async def test_draws_and_a_death_at_once_leave_nothing_held(bank: Bank) -> None:
     assert (await bank.sound())["held"] == 0
 
 
+async def test_a_death_waits_for_a_draw_that_is_under_way(bank: Bank) -> None:
+    owner = await bank.owner(money=1_000)
+    worker = Worker(bank)
+    want = Want(purse=owner.purse, have=0, least=100, want=100)
+
+    async def die() -> None:
+        async with bank.database.writing() as connection:
+            await close_incarnation(connection, worker.incarnation, [], {})
+
+    async with bank.database.writing() as connection:
+        await open_incarnation(connection, worker.incarnation, node="")
+    async with bank.database.writing() as connection:
+        assert not isinstance(await draw(connection, worker.incarnation, [want]), Refused)
+        death = asyncio.create_task(die())
+        await asyncio.sleep(0.1)
+    await death
+    assert (await bank.sound())["held"] == 0
+
+
 # --- a restored database
 
 
-async def test_a_journal_read_again_by_an_older_database_is_charged_again_once(bank: Bank) -> None:
+async def test_a_journal_is_read_again_by_a_database_that_went_back(bank: Bank) -> None:
     owner = await bank.owner(money=1_000)
     worker = Worker(bank)
+    await worker.draw((owner.purse, 400, 400))
+    tables = (purses, leases, journals, entries, postings, calls)
+    backup = [(table, [row._mapping for row in await bank.rows(select(table))]) for table in tables]
     worker.end(owner, 100)
     await worker.settle()
-    fresh = Bank(bank.database)
-    restored = Worker(fresh)  # the same bytes under a life that this database has never seen
-    restored.incarnation, restored.data = Incarnation("f" * 32), worker.data
-    await restored.settle()
-    assert (await bank.sound())["charged"] == 200
-    assert len(await bank.rows(select(journals.c.id))) == 2
+    async with bank.database.writing() as connection:
+        for table in (calls, postings, entries, journals, leases):
+            await connection.execute(table.delete())
+        for table, rows in backup:
+            for row in rows:
+                if table is purses:
+                    await connection.execute(purses.update().where(purses.c.id == row["id"]).values(**row))
+                else:
+                    await connection.execute(table.insert(), dict(row))
+    assert (await bank.purse(owner.purse)).balance == 1_000
+    await worker.settle()
+    purse = await bank.purse(owner.purse)
+    assert (purse.balance, purse.held) == (900, 300)
+    assert (await bank.sound())["charged"] == 100

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from tests.integration.ledger.parties import Bank, Worker, topup
-from yescale.domain.ids import ModelName
+from yescale.domain.ids import AccountId, ModelName
 from yescale.domain.price import Condition
 from yescale.domain.usage import Meter
 from yescale.ledger.entries import enter
@@ -154,7 +156,7 @@ async def test_logs_mix_calls_and_events_newest_first(database: Database) -> Non
     await worker.settle()
     async with database.reading() as connection:
 
-        async def find(**wanted: object) -> list[str]:
+        async def find(**wanted: Any) -> list[str]:
             rows, total = await find_logs(connection, LogFilter(account=owner.account, **wanted))
             assert total == len(rows)
             return [row.model or row.content for row in rows]
@@ -177,7 +179,9 @@ async def test_logs_mix_calls_and_events_newest_first(database: Database) -> Non
 
 async def test_of_many_pollers_one_moves_a_task(database: Database) -> None:
     """promise 14"""
-    new = NewTask(task_id="t1", platform="kling", action="video", model="m", account_id=1, submit_ms=5, next_poll_ms=7)
+    new = NewTask(
+        task_id="t1", platform="kling", action="video", model="m", account_id=AccountId(1), submit_ms=5, next_poll_ms=7
+    )
     async with database.writing() as connection:
         row = await create_task(connection, new, now_ms=5)
         assert [task.task_id for task in await due_tasks(connection, 7)] == ["t1"]
@@ -192,9 +196,14 @@ async def test_of_many_pollers_one_moves_a_task(database: Database) -> None:
         task = await find_task(connection, "t1")
         assert task is not None
         assert (task.status, task.progress, task.updated_ms) == ("SUCCESS", 100, 9)
-        assert len(await list_tasks(connection, TaskFilter(account=1, start_ms=5, end_ms=5))) == 1
-        assert await list_tasks(connection, TaskFilter(account=1, start_ms=0, end_ms=9, status="FAILURE")) == ()
-        assert await list_tasks(connection, TaskFilter(account=1, start_ms=0, end_ms=9, page=2, page_size=1)) == ()
+        assert len(await list_tasks(connection, TaskFilter(account=AccountId(1), start_ms=5, end_ms=5))) == 1
+        assert (
+            await list_tasks(connection, TaskFilter(account=AccountId(1), start_ms=0, end_ms=9, status="FAILURE")) == ()
+        )
+        assert (
+            await list_tasks(connection, TaskFilter(account=AccountId(1), start_ms=0, end_ms=9, page=2, page_size=1))
+            == ()
+        )
 
 
 async def test_a_repeated_request_gets_the_first_answer(database: Database) -> None:
@@ -237,7 +246,7 @@ async def test_nodes_are_fenced_by_their_boot_and_settings_set_once(database: Da
         assert await changes.after(connection, 0) == ()
 
 
-async def test_an_unreachable_database_is_away(tmp_path: object) -> None:
+async def test_an_unreachable_database_is_away(tmp_path: Path) -> None:
     """promise 33"""
     for url in (f"sqlite:///{tmp_path}/none/x.db", "postgresql://nobody@127.0.0.1:1/none"):
         database = open_database(url, DatabaseLimits(connect_s=1.0))
@@ -255,7 +264,7 @@ async def test_a_mistake_of_ours_is_not_called_away(database: Database) -> None:
     assert not isinstance(raised.value, DatabaseAway)
 
 
-async def test_sqlite_readers_cannot_write_and_writers_take_turns_with_draws_first(tmp_path: object) -> None:
+async def test_sqlite_readers_cannot_write_and_writers_take_turns_with_draws_first(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/x.db"
     await migrate(url)
     database = open_database(url)

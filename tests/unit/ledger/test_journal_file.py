@@ -1,17 +1,18 @@
 """Journal bytes become records: whole lines only, whatever else lies between them."""
 
 import zlib
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yescale.domain.ids import CallId, ChannelId, Incarnation, ModelName
+from yescale.domain.ids import AccountId, CallId, ChannelId, Incarnation, KeyId, ModelName, PurseId
 from yescale.domain.journal import BackLine, HeadLine, NextLine, OpenCall, OpenLine
 from yescale.ledger.journal_file import journal_line, read_journal, torn_tail, unended
 
 
 def _back(n: int) -> BackLine:
-    return BackLine(n=n, purses=((1, n),))
+    return BackLine(n=n, purses=((PurseId(1), n),))
 
 
 def _raw(body: bytes) -> bytes:
@@ -85,7 +86,15 @@ def test_a_torn_tail_is_kept_for_the_quarantine() -> None:
 
 def test_calls_without_an_end_are_known_over_all_files() -> None:
     opened = [
-        OpenCall(id=CallId(f"c{n}"), at_ms=1, key=1, account=1, model=ModelName("m"), channel=ChannelId(1), reserved=1)
+        OpenCall(
+            id=CallId(f"c{n}"),
+            at_ms=1,
+            key=KeyId(1),
+            account=AccountId(1),
+            model=ModelName("m"),
+            channel=ChannelId(1),
+            reserved=1,
+        )
         for n in range(3)
     ]
     opens: dict[CallId, OpenCall] = {}
@@ -94,5 +103,5 @@ def test_calls_without_an_end_are_known_over_all_files() -> None:
     assert list(opens.values()) == opened
 
 
-def _fields(head: HeadLine) -> dict[str, object]:
+def _fields(head: HeadLine) -> dict[str, Any]:
     return {name: getattr(head, name) for name in head.__struct_fields__}
