@@ -7,7 +7,7 @@ import logging
 import re
 import secrets
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from yescale.domain.faults import INTERNAL, MALFORMED, UNAVAILABLE, UNKNOWN_PATH, WRONG_METHOD, Fault
@@ -142,7 +143,7 @@ async def answer_failure(request: Request, error: Exception) -> JSONResponse:
     return fault_answer(request, INTERNAL)
 
 
-ANSWERS: Final[dict[int | type[Exception], Any]] = {
+ANSWERS: Final[dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]]] = {
     Refusal: answer_refusal,
     FaultRaised: answer_fault,
     DatabaseAway: answer_away,

@@ -1,4 +1,4 @@
-"""The control process: composition, start, and the order of leaving (money.md 2, Shutdown)."""
+"""The control process: composition, start, and the order of leaving."""
 
 import asyncio
 import logging
@@ -26,7 +26,6 @@ from yescale.control.secrets import Vault, open_vault
 from yescale.control.settlement import Pace, Settlement
 from yescale.control.snapshot import Snapshots
 from yescale.control.workers import Workers
-from yescale.domain.link import Alive
 from yescale.settings import Settings
 from yescale.store.database import Database, DatabaseAway, open_database
 from yescale.store.migrations import migrate
@@ -73,7 +72,7 @@ async def _run_until_told(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def offline(settings: Settings) -> AsyncGenerator[Context, None]:
+async def offline(settings: Settings) -> AsyncGenerator[Context]:
     """For a command line while no control runs. Raises HomeTaken where one does, Misconfigured, DatabaseAway."""
     make_folders(settings)
     lock = HomeLock(settings.home)
@@ -96,7 +95,7 @@ async def offline(settings: Settings) -> AsyncGenerator[Context, None]:
 
 
 @asynccontextmanager
-async def running(settings: Settings, told: asyncio.Event) -> AsyncGenerator[Context, None]:
+async def running(settings: Settings, told: asyncio.Event) -> AsyncGenerator[Context]:
     """A control process from ready to left. Raises HomeTaken, Misconfigured, ToldToStop."""
     make_folders(settings)
     async with AsyncExitStack() as stack:
@@ -167,13 +166,13 @@ def _compose(settings: Settings, database: Database, vault: Vault) -> Control:
         snapshots=snapshots,
         link=link,
         feed=feed,
-        heartbeat=Heartbeat(database, node, secrets.token_hex(16), lambda: workers.tell(Alive())),
+        heartbeat=Heartbeat(database, node, secrets.token_hex(16), workers.tell_of_node),
         http=HttpServer(build_app(context), settings.public_socket, _DRAIN_S),
     )
 
 
 @asynccontextmanager
-async def _serving(settings: Settings, control: Control) -> AsyncGenerator[None, None]:
+async def _serving(settings: Settings, control: Control) -> AsyncGenerator[None]:
     """Both sockets and all loops, from open to left."""
     loops = (
         control.settlement.run(),
@@ -205,7 +204,7 @@ async def _leave(control: Control) -> None:
 
 
 @asynccontextmanager
-async def _run_beside(loops: Iterable[Coroutine[Any, Any, None]]) -> AsyncGenerator[None, None]:
+async def _run_beside(loops: Iterable[Coroutine[Any, Any, None]]) -> AsyncGenerator[None]:
     """Loops that end with the block; one that fails ends the block."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(loop) for loop in loops]

@@ -1,4 +1,4 @@
-"""The public HTTP application of control: its routes, its other answers, and the server that carries it."""
+"""The public HTTP application of control: its routes, its answers to all else, and the server that carries it."""
 
 import asyncio
 import logging
@@ -52,7 +52,7 @@ class _Server(uvicorn.Server):
         self.ready.set()
 
     @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
+    def capture_signals(self) -> Generator[None]:
         """Leave signals alone."""
         yield
 
@@ -85,9 +85,8 @@ class HttpServer:
         listener.listen(_BACKLOG)
         listener.setblocking(False)
         self._serving = asyncio.create_task(self._server.serve([listener]))
-        ready = asyncio.create_task(self._server.ready.wait())
-        await asyncio.wait({ready, self._serving}, return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
+        while not self._server.started and not self._serving.done():  # noqa: ASYNC110  uvicorn has no event for it
+            await asyncio.sleep(0.005)
         if self._serving.done():
             self._serving.result()
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi.routing import APIRoute
 
 from tests.integration.control.house import House, bearer, open_house
 from tests.integration.control.parties import make_party, read_rows
@@ -29,7 +30,8 @@ ROUTES = [
 
 def test_the_matrix_names_every_route() -> None:
     named = {(method, "/yescale/" + re.sub(r"/1$", "/{key_id}", path)) for method, path, _ in ROUTES}
-    assert named == {(method, route.path) for route in system_api.router.routes for method in route.methods}
+    routes = [route for route in system_api.router.routes if isinstance(route, APIRoute)]
+    assert named == {(method, route.path) for route in routes for method in route.methods or ()}
 
 
 async def answers(house: House, header: dict[str, str], **more: str) -> dict[str, httpx.Response]:
@@ -115,11 +117,8 @@ async def test_someone_elses_rows_are_as_unknown_as_none(house: House) -> None:
 
 @pytest.mark.parametrize("number", ["0", "-1", "1.5", "x", "9223372036854775808", "1%00", "1%20OR%201=1", "..%2Fuser"])
 async def test_a_number_in_the_path_is_a_number(house: House, number: str) -> None:
-    for method, path, more in (
-        ("DELETE", "deletekey", {}),
-        ("PUT", "editquota", {"json": {"remain_quota": 1}}),
-    ):
-        answer = await house.call(method, f"{path}/{number}", **more)
+    for method, path, body in (("DELETE", "deletekey", None), ("PUT", "editquota", {"remain_quota": 1})):
+        answer = await house.call(method, f"{path}/{number}", json=body)
         assert answer.status_code in (400, 404), number
     assert len((await house.get("apikeylist")).json()["data"]) == 1
 
@@ -153,8 +152,8 @@ async def test_a_parameter_that_does_not_fit_is_named(
 
 
 async def test_unknown_paths_and_methods_are_answered_in_openais_words(house: House) -> None:
-    paths = ("/v1/nothing", "/yescale/nothing", "/docs", "/internal.sock", "/v1/dashboard")
-    for method, path in (("POST", "/"), *(("GET", path) for path in paths)):
+    nowhere = (("GET", "/v1/nothing"), ("POST", "/"), ("GET", "/yescale/nothing"), ("GET", "/docs"))
+    for method, path in (*nowhere, ("GET", "/internal.sock")):
         answer = await house.client.request(method, path)
         error = answer.json()["error"]
         assert answer.status_code == 404

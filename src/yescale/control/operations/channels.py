@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Struct, UnsetType, convert, field
 from msgspec.structs import asdict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -81,26 +81,11 @@ async def add_channel(context: Context, asked: AddChannel) -> object:
     async with context.database.writing() as connection:
         await _check(connection, fields)
         now_ms = await database_ms(connection)
-        secrets = seal_secrets(context.vault, asked.secrets)
-        channel = await create_channel(connection, _new(asked, secrets), now_ms=now_ms)
+        new = convert(fields | {"secrets": seal_secrets(context.vault, asked.secrets)}, NewChannel)
+        channel = await create_channel(connection, new, now_ms=now_ms)
         await changes.note(connection, "snapshot", at_ms=now_ms)
     await context.announce()
     return await _show(context, channel)
-
-
-def _new(asked: AddChannel, secrets: bytes) -> NewChannel:
-    return NewChannel(
-        name=asked.name,
-        provider=asked.provider,
-        base_url=asked.base_url,
-        secrets=secrets,
-        models=asked.models,
-        groups=asked.groups,
-        priority=asked.priority,
-        weight=asked.weight,
-        headers=asked.headers,
-        drain_s=asked.drain_s,
-    )
 
 
 async def list_all_channels(context: Context, _asked: ListChannels) -> object:
@@ -202,10 +187,6 @@ def _amiss_in_name(name: str) -> str:
     return "" if name.strip() and "\x00" not in name else "A channel needs a name."
 
 
-def _amiss_in_provider(provider: str) -> str:
-    return "" if provider.strip() and "\x00" not in provider else "A channel needs a provider."
-
-
 def _amiss_in_url(url: str) -> str:
     try:
         parts = urlsplit(url)
@@ -256,6 +237,10 @@ def _amiss_in_priority(priority: int) -> str:
 
 def _amiss_in_drain(seconds: float) -> str:
     return "" if 0 <= seconds <= 3_600 else "drain_s lies between 0 and 3600 seconds."
+
+
+def _amiss_in_provider(provider: str) -> str:
+    return "" if provider.strip() else "A channel needs a provider."
 
 
 _CHECKS: Final[Mapping[str, Callable[[Any], str]]] = {

@@ -72,7 +72,7 @@ class Attempts:
 
     def pick(self, verdict: Verdict) -> Candidate | float | None:
         """After a verdict: another candidate, or the seconds until the same may be tried again, or None."""
-        relay, settings = self._relay, self._relay.settings.relay
+        relay, settings = self._relay, self._relay.settings
         now = relay.now()
         in_time = len(self._tried) < settings.max_attempts and now - self._started < settings.total_s
         if not verdict.retry or not in_time:
@@ -100,7 +100,7 @@ class Attempts:
         self._sent_at = now
         if not self.notes:
             relay.journal.open(self._opening(channel.id))
-        limits = deadlines(relay.settings.relay, now - self._started)
+        limits = deadlines(relay.settings, now - self._started)
         self.current = relay.client.send(target.origin, target.head, body, sink, limits, replayable=True)
         return True
 
@@ -137,7 +137,7 @@ class Attempts:
         if candidate is None:
             return
         if verdict.rest_secret:
-            relay.health.rest_secret(candidate.channel, self._secret, relay.now(), relay.settings.relay.secret_rest_s)
+            relay.health.rest_secret(candidate.channel, self._secret, relay.now(), relay.settings.secret_rest_s)
             relay.link.rested(candidate.channel.id, self._secret, status)
         elif wait and not verdict.own:
             relay.health.rest_secret(candidate.channel, self._secret, relay.now(), wait)
