@@ -21,9 +21,9 @@ GOLDEN = [  # contract 3.3: model, group ratio, (meter, count, per, price), quot
     ("gpt-4o-mini", 1_500_000, [("input_tokens", 1000, M, 150_000_000), ("output_tokens", 500, M, 600_000_000)], 338),
     ("claude-3-5-sonnet", 1_750_000, [("input_tokens", 100, M, 3 * USD), ("output_tokens", 50, M, 15 * USD)], 919),
     ("imagen4-fast", 1_250_000, [("requests", 1, 1, 40_000_000)], 25_000),
-    ("tts-1", M, [("characters", 11, M, 15 * USD)], 83),
-    ("whisper-1", M, [("seconds", 60, 60, 30_000_000)], 15_000),
-    ("text-embedding-3-small", M, [("input_tokens", 8, M, 20_000_000)], 0),
+    ("tts-1", 1_000_000, [("characters", 11, 10**6, 15_000 * 10**6)], 83),
+    ("whisper-1", 1_000_000, [("seconds", 60, 60, 30_000_000)], 15_000),
+    ("text-embedding-3-small", 1_000_000, tokens(8, 0, 20, 0), 0),
 ]
 
 
