@@ -12,8 +12,8 @@ from tests.integration.control.parties import Party, make_party, read_purse, rea
 from tests.integration.control.worker import new_incarnation
 from yescale.domain.ids import KeyId
 from yescale.ledger.purses import set_key_limit
-from yescale.settings import ControlSettings
 from yescale.store.tables import incarnations, keys, logs
+from yescale.tuning import ControlSettings
 
 USD = 1_000_000_000
 
