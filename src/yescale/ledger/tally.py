@@ -23,6 +23,14 @@ class Book(Struct, frozen=True, kw_only=True):
     key_purses: Mapping[KeyId, PurseId]  # of calls that name no purse
 
 
+class Named(Struct, frozen=True):
+    """The rows that lines name. `keys`: of calls that name no purse."""
+
+    accounts: set[AccountId]
+    keys: set[KeyId]
+    purses: set[PurseId]
+
+
 class Charge(Struct, frozen=True, gc=False):
     """A call that is settled, and how much of it the account could pay."""
 
@@ -150,20 +158,24 @@ class Tally:
             self._leased.add(purse_id)
 
 
-def named_purses(records: Sequence[Record]) -> set[PurseId]:
-    """Every purse that the lines name."""
-    found: set[PurseId] = set()
+def named(records: Sequence[Record]) -> Named:
+    """What must be read to apply the lines."""
+    ids = Named(set(), set(), set())
     for record in records:
         match record.line:
-            case EndLine(charges=charges, backs=backs):
-                found.update([purse_id for purse_id, _ in charges])
-                if backs:
-                    found.update([purse_id for purse_id, _ in backs])
+            case EndLine(account=account, key=key, charges=charges, backs=backs):
+                ids.accounts.add(account)
+                if not charges:
+                    ids.keys.add(key)
+                for purse_id, _ in (*charges, *backs):
+                    ids.purses.add(purse_id)
+            case NoLine(account=account):
+                ids.accounts.add(account)
             case BackLine(purses=purses):
-                found.update([purse_id for purse_id, _ in purses])
+                ids.purses.update([purse_id for purse_id, _ in purses])
             case _:
                 pass
-    return {purse_id for purse_id in found if 0 < purse_id <= MOST}
+    return Named(ids.accounts, ids.keys, {purse_id for purse_id in ids.purses if 0 < purse_id <= MOST})
 
 
 def _count(purse: Purse, at_ms: int) -> None:
