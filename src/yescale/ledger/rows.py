@@ -35,7 +35,7 @@ class Purse(Struct, gc=False):
 
     def pay(self, amount: Nano) -> Nano:
         """Charge in full: the balance pays what it can, which is returned; the rest is `over`."""
-        paid = min(amount, self.balance)
+        paid = amount if amount < self.balance else self.balance
         self.balance -= paid
         self.over += amount - paid
         self.spent += amount

@@ -10,7 +10,7 @@ from msgspec import Struct
 from sqlalchemy import BigInteger, Text, bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from yescale.domain.ids import AccountId, Incarnation
+from yescale.domain.ids import AccountId, Incarnation, KeyId, PurseId
 from yescale.domain.money import Nano
 from yescale.ledger.journal_file import Record
 from yescale.ledger.rows import Purse, lock_purses, read_leases, strain, write_leases, write_purses
@@ -218,14 +218,14 @@ async def _read(
     ids = named(records)
     account_rows = await _by_id(connection, _ACCOUNTS, ids.accounts)
     account_purses = {account: purse for account, purse, _ in account_rows if purse is not None}
-    key_purses = dict(await _by_id(connection, _KEYS, ids.keys))
+    key_purses: dict[KeyId, PurseId] = dict(await _by_id(connection, _KEYS, ids.keys))
     purses = await lock_purses(connection, ids.purses.union(account_purses.values(), key_purses.values()))
     leases = await read_leases(connection, incarnation, purses)
     book = Book(purses=purses, leases=leases, account_purses=account_purses, key_purses=key_purses)
     return book, {account: username for account, _, username in account_rows}
 
 
-async def _by_id(connection: AsyncConnection, statement: Statement, ids: Iterable[int]) -> Sequence[Sequence[Any]]:
+async def _by_id(connection: AsyncConnection, statement: Statement, ids: Iterable[int]) -> Sequence[Any]:
     wanted = [number for number in ids if 0 < number <= MOST]
     return await statement.fetch(connection, given=as_given(wanted)) if wanted else ()
 
@@ -233,9 +233,8 @@ async def _by_id(connection: AsyncConnection, statement: Statement, ids: Iterabl
 async def _enter(connection: AsyncConnection, bills: dict[AccountId, Bill], now_ms: int) -> dict[AccountId, int]:
     if not bills:
         return {}
-    entered: dict[AccountId, int] = dict(
-        await _ENTRIES.fetch(connection, given=as_given(bills), kind="calls", now=now_ms)
-    )
+    rows = await _ENTRIES.fetch(connection, given=as_given(bills), kind="calls", now=now_ms)
+    entered: dict[AccountId, int] = dict(rows)
     posted: list[tuple[int, str, int | None, Nano]] = []
     for account, bill in bills.items():
         entry = entered[account]

@@ -31,14 +31,15 @@ from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.dialects.sqlite import aiosqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import TableValuedAlias
 
-from yescale.store.database import driver_of
+from yescale.store.database import begun, driver_of
 
 Insert = postgresql.Insert | sqlite.Insert
 Query = Select[*tuple[Any, ...]]
+Form = Query | UpdateBase
 T = TypeVar("T", bound=int | str)
 
 _DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
@@ -56,16 +57,17 @@ class Statement:
     Rows come as the driver has them: SQLite's booleans are 0 and 1.
     """
 
-    def __init__(self, forms: Mapping[str, ClauseElement]) -> None:
-        compiled = {name: form.compile(dialect=_DIALECTS[name]) for name, form in forms.items()}
-        self._forms = {name: (str(form), tuple(form.positiontup or ())) for name, form in compiled.items()}
+    def __init__(self, forms: Mapping[str, Form]) -> None:
+        self._forms = {name: _compiled(form, name) for name, form in forms.items()}
 
-    async def fetch(self, connection: AsyncConnection, **parameters: Any) -> Sequence[Sequence[Any]]:
-        """Run it; all rows that it returns."""
+    async def fetch(self, connection: AsyncConnection, **parameters: Any) -> Sequence[Any]:
+        """Run it; all rows that it returns, each a tuple."""
         name = connection.dialect.name
         text, order = self._forms[name]
-        values = [parameters[each] for each in order]
-        driver = await driver_of(connection)
+        values = tuple(parameters[each] for each in order)
+        driver = driver_of(connection)
+        if driver is None:
+            return (await connection.exec_driver_sql(text, values)).all()
         return await (driver.execute_fetchall(text, values) if name == "sqlite" else driver.fetch(text, *values))
 
 
@@ -83,9 +85,8 @@ class Given:
 
     def has(self, number: Column[Any]) -> ColumnElement[bool]:
         """Whether the number is among them; PostgreSQL finds it by index only if it is told of an array."""
-        return number == any_(func.array(select(self.value).scalar_subquery())) if self._array else number.in_(
-            select(self.value)
-        )
+        values = select(self.value)
+        return number == any_(func.array(values.scalar_subquery())) if self._array else number.in_(values)
 
 
 class BulkInsert:
@@ -99,7 +100,7 @@ class BulkInsert:
     async def run(self, connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Send all rows in one go; none is fine."""
         if rows:
-            driver = await driver_of(connection)
+            driver = driver_of(connection) or await begun(connection)
             if connection.dialect.name == "sqlite":
                 await driver.executemany(self._each, rows)
             else:
@@ -117,7 +118,8 @@ class BulkChange:
     async def run(self, connection: AsyncConnection, rows: Sequence[Struct]) -> None:
         """Send all rows in one go; none is fine."""
         if rows and connection.dialect.name == "sqlite":
-            await (await driver_of(connection)).executemany(self._each, [self._pick(row) for row in rows])
+            driver = driver_of(connection) or await begun(connection)
+            await driver.executemany(self._each, [self._pick(row) for row in rows])
         elif rows:
             await self._document.fetch(connection, rows=_encode(rows).decode())
 
@@ -156,12 +158,12 @@ def either(build: Callable[[Callable[[Table], Insert]], UpdateBase]) -> Mapping[
     return MappingProxyType({name: build(insert) for name, insert in _INSERTS.items()})
 
 
-def same(statement: ClauseElement) -> Statement:
+def same(statement: Form) -> Statement:
     """A statement that both databases understand."""
     return Statement(dict.fromkeys(_DIALECTS, statement))
 
 
-def listed(build: Callable[[Given], ClauseElement]) -> Statement:
+def listed(build: Callable[[Given], Form]) -> Statement:
     """A statement over a list of integers: its parameter `given`, made by `as_given`."""
     return Statement({name: build(Given(name)) for name in _DIALECTS})
 
@@ -190,8 +192,14 @@ def _document(table: Table, columns: Sequence[str]) -> TableValuedAlias:
 
 
 def _each(statement: UpdateBase, columns: Sequence[str]) -> str:
-    compiled = statement.compile(dialect=_DIALECTS["sqlite"])
-    order = [name.removeprefix("row_") for name in compiled.positiontup or ()]
-    if order != list(columns):
-        raise AssertionError(f"the statement takes {order}, not {list(columns)}")
-    return str(compiled)
+    text, order = _compiled(statement, "sqlite")
+    if order != tuple(f"row_{name}" for name in columns):
+        raise AssertionError(f"the statement takes {order}, not {columns}")
+    return text
+
+
+def _compiled(statement: Form, dialect: str) -> tuple[str, tuple[str, ...]]:
+    """The text, and the names of its parameters in order."""
+    compiled = statement.compile(dialect=_DIALECTS[dialect])
+    assert isinstance(compiled, SQLCompiler)  # noqa: S101 - for the type checker: DDL would have another one
+    return str(compiled), tuple(compiled.positiontup or ())

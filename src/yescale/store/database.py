@@ -51,7 +51,7 @@ class DatabaseAway(Exception):
 
 
 class Unstorable(Exception):
-    """A value was refused (too large, wrong encoding, a constraint): the same row fails again. Says the error's kind."""
+    """A value was refused (too large, wrong encoding, a constraint): the same row fails again. Names the error."""
 
 
 class DatabaseLimits(Struct, frozen=True, kw_only=True):
@@ -167,22 +167,27 @@ async def database_ms(connection: AsyncConnection) -> int:
     return int((await connection.execute(_NOW[connection.dialect.name])).scalar_one())
 
 
-async def driver_of(connection: AsyncConnection) -> Any:
-    """The driver's own connection, inside the transaction: for bulk, where SQLAlchemy's share of the cost counts.
+def driver_of(connection: AsyncConnection) -> Any:
+    """The driver's own connection, for bulk, where SQLAlchemy's share of the cost counts.
 
-    Its errors are the driver's; `writing` and `savepoint` know them. Nothing else may run on it meanwhile.
+    None before the transaction has begun: on PostgreSQL, SQLAlchemy begins it with the first statement of its own.
+    Errors are the driver's; `writing` and `savepoint` know them.
     """
     assert connection.sync_connection is not None  # noqa: S101 - for the type checker: a transaction runs on it
     driver = connection.sync_connection.connection.driver_connection
-    if isinstance(driver, asyncpg.Connection) and not driver.is_in_transaction():
-        await connection.execute(select(1))  # SQLAlchemy begins the transaction with the first statement of its own
-    return driver
+    return None if isinstance(driver, asyncpg.Connection) and not driver.is_in_transaction() else driver
+
+
+async def begun(connection: AsyncConnection) -> Any:
+    """`driver_of`, with the transaction begun."""
+    await connection.exec_driver_sql("SELECT 1")
+    return driver_of(connection)
 
 
 @asynccontextmanager
 async def savepoint(connection: AsyncConnection) -> AsyncGenerator[None]:
     """A part of the transaction that is undone alone where a value is refused, which raises Unstorable."""
-    driver = await driver_of(connection)
+    driver = driver_of(connection) or await begun(connection)
     await driver.execute("SAVEPOINT part")
     try:
         yield
@@ -199,7 +204,7 @@ def _unstorable(error: Exception) -> bool:
     state = getattr(cause, "sqlstate", None)
     if state is not None:
         return state.startswith(_POSTGRES_DATA)
-    return isinstance(cause, _REFUSED) or (isinstance(cause, asyncpg.InterfaceError) and isinstance(cause, ValueError))
+    return isinstance(cause, _REFUSED) or _unsendable(cause)
 
 
 def _sqlite_engine(url: URL, limits: DatabaseLimits, *, writer: bool) -> AsyncEngine:
@@ -280,8 +285,12 @@ def _away(error: Exception) -> bool:
     state = getattr(cause, "sqlstate", None)
     if state is not None:
         return state.startswith(_POSTGRES_AWAY)
-    # An interface error without a state: the connection is closed. A value that cannot be sent is a ValueError too.
-    return isinstance(cause, OSError) or (isinstance(cause, asyncpg.InterfaceError) and not isinstance(cause, ValueError))
+    return isinstance(cause, OSError) or (isinstance(cause, asyncpg.InterfaceError) and not _unsendable(cause))
+
+
+def _unsendable(cause: BaseException) -> bool:
+    """Among asyncpg's interface errors: a value that has no place in its type. The others say that it is closed."""
+    return isinstance(cause, asyncpg.InterfaceError) and isinstance(cause, ValueError)
 
 
 def _sentence(error: BaseException | None) -> str:
