@@ -1,11 +1,11 @@
-"""The control process: composition, start, and the order of leaving (money.md 2, Shutdown)."""
+"""The control process: composition, start, and the order of leaving."""
 
 import asyncio
 import logging
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -26,7 +26,6 @@ from yescale.control.secrets import Vault, open_vault
 from yescale.control.settlement import Pace, Settlement
 from yescale.control.snapshot import Snapshots
 from yescale.control.workers import Workers
-from yescale.domain.link import Alive
 from yescale.settings import Settings
 from yescale.store.database import Database, DatabaseAway, open_database
 from yescale.store.migrations import migrate
@@ -50,7 +49,9 @@ class ToldToStop(Exception):
 
 def run(settings: Settings) -> int:
     """Run control until SIGTERM or SIGINT; the exit code. 2: it cannot run as configured, and stderr says why."""
-    logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=settings.log_level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
+    )
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_run_until_told(settings))
@@ -71,7 +72,7 @@ async def _run_until_told(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def offline(settings: Settings) -> AsyncIterator[Context]:
+async def offline(settings: Settings) -> AsyncGenerator[Context]:
     """For a command line while no control runs. Raises HomeTaken where one does, Misconfigured, DatabaseAway."""
     make_folders(settings)
     lock = HomeLock(settings.home)
@@ -94,7 +95,7 @@ async def offline(settings: Settings) -> AsyncIterator[Context]:
 
 
 @asynccontextmanager
-async def running(settings: Settings, told: asyncio.Event) -> AsyncIterator[Context]:
+async def running(settings: Settings, told: asyncio.Event) -> AsyncGenerator[Context]:
     """A control process from ready to left. Raises HomeTaken, Misconfigured, ToldToStop."""
     make_folders(settings)
     async with AsyncExitStack() as stack:
@@ -165,28 +166,34 @@ def _compose(settings: Settings, database: Database, vault: Vault) -> Control:
         snapshots=snapshots,
         link=link,
         feed=feed,
-        heartbeat=Heartbeat(database, node, secrets.token_hex(16), lambda: workers.tell(Alive())),
+        heartbeat=Heartbeat(database, node, secrets.token_hex(16), workers.tell_of_node),
         http=HttpServer(build_app(context), settings.public_socket, _DRAIN_S),
     )
 
 
 @asynccontextmanager
-async def _serving(settings: Settings, control: Control) -> AsyncIterator[None]:
+async def _serving(settings: Settings, control: Control) -> AsyncGenerator[None]:
     """Both sockets and all loops, from open to left."""
     loops = (
         control.settlement.run(),
         control.feed.run(),
         control.heartbeat.run(settings.control.heartbeat_s, settings.money.lost_node_s),
     )
-    async with _run_beside(loops):
-        await control.link.open(settings.internal_socket)
-        await control.http.open()
-        _LOG.info("control is ready")
-        yield
-        _LOG.info("control leaves")
     try:
-        open_lives = await control.settlement.finish()
-        if open_lives:
+        async with _run_beside(loops):
+            await control.link.open(settings.internal_socket)
+            await control.http.open()
+            _LOG.info("control is ready")
+            yield
+    finally:
+        await _leave(control)
+
+
+async def _leave(control: Control) -> None:
+    """Settle what there is, close the sockets, say goodbye: also where a loop failed."""
+    _LOG.info("control leaves")
+    try:
+        if open_lives := await control.settlement.finish():
             _LOG.warning("%d workers still live; the next control goes on with their journals", len(open_lives))
     finally:
         control.draws.close()
@@ -197,13 +204,15 @@ async def _serving(settings: Settings, control: Control) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _run_beside(loops: Iterable[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+async def _run_beside(loops: Iterable[Coroutine[Any, Any, None]]) -> AsyncGenerator[None]:
     """Loops that end with the block; one that fails ends the block."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(loop) for loop in loops]
-        yield
-        for task in tasks:
-            task.cancel()
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
 
 
 def make_folders(settings: Settings) -> None:
@@ -244,7 +253,7 @@ async def _when_there(told: asyncio.Event, step: Callable[[], Awaitable[object]]
             await step()
             return
         except DatabaseAway as error:
-            _LOG.error("control cannot start yet: %s", error)  # noqa: TRY400 - the sentence is all
+            _LOG.error("control cannot start yet: %s", error)
         with suppress(TimeoutError):
             async with asyncio.timeout(_RETRY_S):
                 await told.wait()

@@ -16,16 +16,20 @@ from yescale.control.draws import Draws
 from yescale.control.frames import FrameBroken, read_frame
 from yescale.control.operations import OperationRefused
 from yescale.control.workers import Connection, Workers
+from yescale.domain.ids import PurseId
 from yescale.domain.link import (
+    INCARNATION_CLOSED,
     AnswerAdmin,
     AskAdmin,
     AskKey,
     Draw,
+    Drawn,
     FromWorker,
     Hello,
     KeyAnswer,
     KeyRecord,
     Recalled,
+    Refused,
     Rested,
     Unpriced,
     Welcome,
@@ -67,6 +71,16 @@ class Badge(Struct, frozen=True):
         return f"Badge(node={self.node!r})"
 
 
+def remove_socket(path: Path) -> None:
+    """Make room where a process that is gone listened."""
+    path.unlink(missing_ok=True)
+
+
+def close_to_others(path: Path) -> None:
+    """Only the owner may connect."""
+    path.chmod(0o600)
+
+
 class LinkServer:
     """Serves the internal socket; one connection per worker or command line."""
 
@@ -80,9 +94,9 @@ class LinkServer:
 
     async def open(self, path: Path) -> None:
         """Listen; the socket of an earlier life is replaced."""
-        path.unlink(missing_ok=True)
+        remove_socket(path)
         self._server = await asyncio.start_unix_server(self._converse, path, backlog=_BACKLOG)
-        path.chmod(0o600)
+        close_to_others(path)
 
     async def close(self) -> None:
         """Stop listening and end every conversation."""
@@ -128,8 +142,10 @@ class LinkServer:
             admitted = await self._desk.admit(hello)
         except DatabaseAway as error:
             _LOG.warning("worker %d waits for the database: %s", hello.slot, error)
-            admitted = False
+            connection.close()
+            return
         if not admitted:
+            connection.send(Drawn(id=0, refused=Refused(purse=PurseId(0), code=INCARNATION_CLOSED)))
             connection.close()
             return
         connection.hello = hello

@@ -63,9 +63,9 @@ class EditKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     id: KeyId
     name: str | UnsetType = UNSET
     group: str | UnsetType = UNSET
-    quota: int | None | UnsetType = UNSET
+    quota: int | UnsetType | None = UNSET
     expires_at: int | UnsetType = UNSET
-    models: tuple[str, ...] | None | UnsetType = UNSET
+    models: tuple[str, ...] | UnsetType | None = UNSET
     allow_ips: tuple[str, ...] | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
 
@@ -97,9 +97,7 @@ async def open_key(connection: AsyncConnection, vault: Vault, account: AccountId
     """Store a key with its purse; its id, and the key itself. Raises OperationRefused."""
     await check_terms(connection, _fields(terms))
     secret = new_api_key()
-    purse = await open_key_purse(
-        connection, account, granted=terms.remaining or 0, limited=terms.remaining is not None
-    )
+    purse = await open_key_purse(connection, account, granted=terms.remaining or 0, limited=terms.remaining is not None)
     new = NewKey(
         hash=hash_api_key(vault.pepper, secret),
         masked=mask_api_key(secret),
