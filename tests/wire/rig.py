@@ -186,7 +186,7 @@ def statuses(data: bytes) -> list[int]:
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what it waits for is told to no Event
+        while not condition():
             await asyncio.sleep(0.002)
 
 
@@ -311,3 +311,27 @@ def answers(*replies: bytes, end: str = "stay") -> Callable[[Peer], Awaitable[ob
             peer.reset()
 
     return script
+
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+OLD = b"GET / HTTP/1.0\r\n\r\n"
+HEAD = b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"
+UPLOAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+EXTRA = b"x-extra: 1\r\n"
+
+
+def doing(call: Callable[[Exchange], object]) -> Desk:
+    desk = Desk()
+    desk.on_received = call
+    return desk
+
+
+def opening(call: Callable[[Exchange], object]) -> Desk:
+    desk = Desk()
+    desk.on_opened = call
+    return desk
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nX-A: b\r\n\r\nfine"
+STREAM = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n6;e=1\r\n\r\n\r\nab\r\n0\r\nT: x\r\n\r\n"

@@ -26,7 +26,6 @@ from yescale.control.secrets import Vault, open_vault
 from yescale.control.settlement import Pace, Settlement
 from yescale.control.snapshot import Snapshots
 from yescale.control.workers import Workers
-from yescale.domain.link import Alive
 from yescale.settings import Settings
 from yescale.store.database import Database, DatabaseAway, open_database
 from yescale.store.migrations import migrate
@@ -50,7 +49,9 @@ class ToldToStop(Exception):
 
 def run(settings: Settings) -> int:
     """Run control until SIGTERM or SIGINT; the exit code. 2: it cannot run as configured, and stderr says why."""
-    logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=settings.log_level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
+    )
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_run_until_told(settings))
@@ -165,7 +166,7 @@ def _compose(settings: Settings, database: Database, vault: Vault) -> Control:
         snapshots=snapshots,
         link=link,
         feed=feed,
-        heartbeat=Heartbeat(database, node, secrets.token_hex(16), lambda: workers.tell(Alive())),
+        heartbeat=Heartbeat(database, node, secrets.token_hex(16), workers.tell_of_node),
         http=HttpServer(build_app(context), settings.public_socket, _DRAIN_S),
     )
 
@@ -244,7 +245,7 @@ async def _when_there(told: asyncio.Event, step: Callable[[], Awaitable[object]]
             await step()
             return
         except DatabaseAway as error:
-            _LOG.error("control cannot start yet: %s", error)  # noqa: TRY400 - the sentence is all
+            _LOG.error("control cannot start yet: %s", error)
         with suppress(TimeoutError):
             async with asyncio.timeout(_RETRY_S):
                 await told.wait()

@@ -40,7 +40,9 @@ class FrontDesk:
             query = select(incarnations.c.closed_ms).where(incarnations.c.id == hello.incarnation)
             closed = (await connection.execute(query)).scalar_one() is not None
         if closed:
-            _LOG.error("worker %d comes back with a life that is over, %s; start it anew", hello.slot, hello.incarnation)
+            _LOG.error(
+                "worker %d comes back with a life that is over, %s; start it anew", hello.slot, hello.incarnation
+            )
         return not closed
 
     async def find_key(self, hashed: bytes) -> KeyRecord | None:
@@ -81,4 +83,6 @@ def _tell(news: Rested | Unpriced) -> str:
                 "it rests until it works again. Check the account at the provider."
             )
         case Unpriced():
-            return f"Model {news.model} was called but has no price: set one (yescale admin price set {news.model} ...)."
+            return (
+                f"Model {news.model} was called but has no price: set one (yescale admin price set {news.model} ...)."
+            )

@@ -17,18 +17,19 @@ class Fenced(Exception):
 
 
 class Heartbeat:
-    """`alive` is called after each beat that the database has taken."""
+    """`tell` hears after each beat whether the database has taken it."""
 
-    def __init__(self, database: Database, node: str, boot_id: str, alive: Callable[[], None]) -> None:
+    def __init__(self, database: Database, node: str, boot_id: str, tell: Callable[[bool], None]) -> None:
         self._database = database
         self._node = node
         self._boot_id = boot_id
-        self._alive = alive
+        self._tell = tell
 
     async def join(self, program: str) -> None:
         """Take the node's id for this life. Raises DatabaseAway."""
         async with self._database.writing() as connection:
             await nodes.join(connection, self._node, self._boot_id, program)
+        self._tell(True)
 
     async def leave(self) -> None:
         """Say that the node is gone for good reason. Raises DatabaseAway."""
@@ -43,6 +44,7 @@ class Heartbeat:
                 await self._close_lost_nodes(lost_s)
             except DatabaseAway as error:
                 _LOG.warning("the heartbeat waits for the database: %s", error)
+                self._tell(False)
             await asyncio.sleep(every_s)
 
     async def _beat(self) -> None:
@@ -52,14 +54,18 @@ class Heartbeat:
             raise Fenced(
                 f"node {self._node} is taken over by another control process; if this home was copied, remove node.id"
             )
-        self._alive()
+        self._tell(True)
 
     async def _close_lost_nodes(self, lost_s: float) -> None:
         async with self._database.reading() as connection:
             lost = await nodes.lost_nodes(connection, int(lost_s * 1000))
-            left = [(node.id, life) for node in lost if node.id != self._node for life in await unended(connection, node.id)]
+            left = [
+                (node.id, life) for node in lost if node.id != self._node for life in await unended(connection, node.id)
+            ]
         for node, life in left:
             async with self._database.writing() as connection:
                 released = await reclaim(connection, life)
             if released:
-                _LOG.error("alarm: node %s is lost; %d nano-dollars of its worker %s are released", node, released, life)
+                _LOG.error(
+                    "alarm: node %s is lost; %d nano-dollars of its worker %s are released", node, released, life
+                )

@@ -16,16 +16,20 @@ from yescale.control.draws import Draws
 from yescale.control.frames import FrameBroken, read_frame
 from yescale.control.operations import OperationRefused
 from yescale.control.workers import Connection, Workers
+from yescale.domain.ids import PurseId
 from yescale.domain.link import (
+    INCARNATION_CLOSED,
     AnswerAdmin,
     AskAdmin,
     AskKey,
     Draw,
+    Drawn,
     FromWorker,
     Hello,
     KeyAnswer,
     KeyRecord,
     Recalled,
+    Refused,
     Rested,
     Unpriced,
     Welcome,
@@ -128,8 +132,10 @@ class LinkServer:
             admitted = await self._desk.admit(hello)
         except DatabaseAway as error:
             _LOG.warning("worker %d waits for the database: %s", hello.slot, error)
-            admitted = False
+            connection.close()
+            return
         if not admitted:
+            connection.send(Drawn(id=0, refused=Refused(purse=PurseId(0), code=INCARNATION_CLOSED)))
             connection.close()
             return
         connection.hello = hello

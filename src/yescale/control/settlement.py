@@ -197,7 +197,9 @@ class Settlement:
         for life in self._lives.values():
             if life.ended and life.synced:
                 continue
-            sizes = {journals.path_of(life.folder, file): size for file, size in journals.find_files(life.folder).items()}
+            sizes = {
+                journals.path_of(life.folder, file): size for file, size in journals.find_files(life.folder).items()
+            }
             grown.extend(path for path, size in sizes.items() if size != life.synced.get(path))
             life.synced = sizes
         if grown:

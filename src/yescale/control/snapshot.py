@@ -51,7 +51,7 @@ def open_channel(row: ChannelRow, vault: Vault) -> Channel | None:
     try:
         secrets = unseal_secrets(vault, row.secrets)
     except SecretUnusable as error:
-        _LOG.error("alarm: channel %d (%s) is left out: %s", row.id, row.name, error)  # noqa: TRY400 - the sentence is all
+        _LOG.error("alarm: channel %d (%s) is left out: %s", row.id, row.name, error)
         return None
     return Channel(
         id=row.id,

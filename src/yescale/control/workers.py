@@ -8,7 +8,7 @@ from typing import Final
 
 from yescale.control.frames import encode_frame
 from yescale.domain.ids import Incarnation, PurseId
-from yescale.domain.link import FromControl, Hello, Publish, Recall
+from yescale.domain.link import Alive, FromControl, Hello, Publish, Recall
 from yescale.domain.snapshot import Snapshot
 
 _LOG: Final = logging.getLogger(__name__)
@@ -61,6 +61,7 @@ class Workers:
         self._connections: dict[Incarnation, Connection] = {}
         self._rounds: dict[int, Round] = {}
         self._last_round = 0
+        self._node_lives = False
         self.snapshot_frame = encode_frame(Publish(snapshot=Snapshot(version=0)))  # the newest, encoded once for all
 
     def __len__(self) -> int:
@@ -77,6 +78,8 @@ class Workers:
         if older is not None and older is not connection:
             older.close()
         self._connections[incarnation] = connection
+        if self._node_lives:
+            connection.send(Alive())
 
     def leave(self, incarnation: Incarnation, connection: Connection) -> None:
         """A connection ended; who waits for an answer of that worker waits no longer."""
@@ -98,6 +101,12 @@ class Workers:
         """Send a snapshot to all of them; who comes later gets it with the welcome."""
         self.snapshot_frame = encode_frame(Publish(snapshot=snapshot))
         self.tell_frame(self.snapshot_frame)
+
+    def tell_of_node(self, lives: bool) -> None:
+        """After each heartbeat: whether the database has taken it. Who joins later hears the newest."""
+        self._node_lives = lives
+        if lives:
+            self.tell(Alive())
 
     def start_anew(self) -> None:
         """End every connection: workers come again at once and ask for everything that they knew."""

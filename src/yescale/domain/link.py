@@ -15,6 +15,7 @@ from yescale.domain.snapshot import Snapshot
 
 LINK_FORMAT: Final = 1
 MAX_FRAME: Final = 64 * 1024 * 1024
+INCARNATION_CLOSED: Final = "incarnation_closed"  # refusal of a life that control has closed: drain and exit
 
 
 class KeyRecord(Struct, frozen=True, kw_only=True):
@@ -57,8 +58,8 @@ class Refused(Struct, frozen=True, kw_only=True):
     """Why a draw was refused, and by which purse. `available` = balance - held."""
 
     purse: PurseId
-    # A code of domain.faults: insufficient_balance, key_exhausted, budget_exceeded, temporarily_unavailable,
-    # or invalid_api_key for a purse that is closed or unknown.
+    # A code of domain.faults: insufficient_balance, key_exhausted, budget_exceeded, temporarily_unavailable;
+    # INCARNATION_CLOSED; or invalid_api_key for a purse that is closed or unknown.
     code: str
     balance: Nano = 0
     held: Nano = 0

@@ -11,6 +11,7 @@ from typing import Final, Protocol, TypeVar
 
 from yescale.domain.ids import PurseId
 from yescale.domain.link import (
+    INCARNATION_CLOSED,
     Changed,
     Draw,
     Drawn,
@@ -45,7 +46,6 @@ _PROBES: Final = 100  # purses whose totals are asked for in a second, after dra
 _BACKS: Final = 1_000  # purses in one line of the journal
 _UNAVAILABLE: Final = "temporarily_unavailable"
 _UNKNOWN_PURSE: Final = "invalid_api_key"
-_INCARNATION_CLOSED: Final = "incarnation_closed"
 _KEY_STATUS: Final = {2: "key_disabled", 3: "key_expired", 4: "key_exhausted"}
 
 
@@ -320,6 +320,8 @@ class Purses:
                 self._finish(call, self._reserve(call.key, call.held, min(room, call.most), now))
 
     def _drawn(self, answer: Drawn) -> None:
+        if answer.refused is not None and answer.refused.code == INCARNATION_CLOSED:
+            self._close_life()
         now = self._now()
         draw = self._draws.get(answer.id)
         for granted in answer.granted:
@@ -330,9 +332,16 @@ class Purses:
         if answer.refused is None or answer.refused.code != _UNAVAILABLE:
             for lease, _, _ in draw.asks:
                 self._unsure.pop(lease.id, None)
-        if answer.refused is not None:
+        if answer.refused is not None and not self.closed:
             self._refused(draw, answer.refused, now)
         self._advance(draw.calls, now)
+
+    def _close_life(self) -> None:
+        if not self.closed:
+            _LOG.error("control has closed this worker's leases; it drains and exits")
+            self.closed = True
+            for callback in self._closings:
+                run(callback)
 
     def _grant(self, granted: Granted, draw: Drawing | None, now: float) -> None:
         lease = self._book.get(granted.purse) or self._enter(granted.purse)
@@ -354,12 +363,6 @@ class Purses:
         lease.low = 0 if lease.exact else rise // 4
 
     def _refused(self, draw: Drawing, answer: Refused, now: float) -> None:
-        if answer.code == _INCARNATION_CLOSED:
-            _LOG.error("control has closed this worker's leases; it drains and exits")
-            self.closed = True
-            for callback in self._closings:
-                run(callback)
-            return
         named = draw.wants.get(answer.purse)
         wants = [want for want in draw.wants.values() if want.least > want.have] if named is None else [named]
         for want in wants:

@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.domain.ids import Incarnation, PurseId
-from yescale.domain.link import Granted, Refused, Want
+from yescale.domain.link import INCARNATION_CLOSED, Granted, Refused, Want
 from yescale.ledger.incarnations import open_incarnation
 from yescale.ledger.rows import Lease, Purse, lock_purses, read_leases, strain, write_leases, write_purses
 from yescale.store.database import database_ms
@@ -29,7 +29,7 @@ async def draw(
     was granted (`have`) is believed, which mends a database that went back in time.
     """
     if await _closed(connection, incarnation, node):
-        return Refused(purse=wants[0].purse, code="temporarily_unavailable")
+        return Refused(purse=wants[0].purse, code=INCARNATION_CLOSED)
     asked = {want.purse: want for want in sorted(wants, key=lambda want: want.purse)}
     purses = await lock_purses(connection, asked)
     for purse_id in asked:

@@ -13,6 +13,10 @@ _LOGGER: Final = logging.getLogger("yescale.wire")
 NEVER: Final = float("inf")
 
 
+def _nothing() -> None:
+    """What is called by what is over."""
+
+
 class Timer:
     """One call to come; `cancel` forgets it, and is harmless when it has been made."""
 
@@ -24,6 +28,7 @@ class Timer:
 
     def cancel(self) -> None:
         self._slot.discard(self)
+        self.call = _nothing  # the owner holds the timer, and the call often holds the owner
 
 
 class Timers:
@@ -69,8 +74,10 @@ class Timers:
         self._handle = self.loop.call_later(self._tick, self._turn) if self._slots else None
 
     def _run(self, timer: Timer) -> None:
+        call = timer.call
+        timer.call = _nothing
         try:
-            timer.call()
+            call()
         except Exception:
             _LOGGER.exception("a timer's call raised: a defect in its owner; the other timers go on")
 
@@ -99,6 +106,7 @@ class Deadline:
     def close(self) -> None:
         """Clear for good and drop the reference to the owner."""
         self.at = NEVER
+        self._call = _nothing
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

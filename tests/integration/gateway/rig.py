@@ -82,6 +82,7 @@ def usage_event(usage: dict[str, Any] = USAGE) -> bytes:
     return b"data: " + json.dumps({"choices": [], "usage": usage}, separators=(",", ":")).encode() + b"\n\n"
 
 
+MODELS = {"gpt-4o": "gpt-4o", "alias": "gpt-4o-real", "embed-1": "embed-1", "free": "free"}
 DONE = b"data: [DONE]\n\n"
 ANSWER = {
     "id": "chatcmpl-1", "object": "chat.completion", "model": "gpt-4o-2024",
@@ -115,16 +116,26 @@ class Upstream:
         self.errors: list[Exception] = []
         self.port = 0
         self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
+        """Stop listening, and end the visits that are still going on."""
         if self._server is not None:
             self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -249,7 +260,7 @@ class Rig:
         await self.stop()
         await self.control.stop()
         for upstream in (self.first, self.second):
-            upstream.stop()
+            await upstream.stop()
             assert upstream.errors == []
 
     async def stop(self) -> None:
@@ -265,8 +276,7 @@ class Rig:
             Channel(
                 id=ChannelId(number), name=name, base_url=f"http://127.0.0.1:{upstream.port}/v1",
                 secrets=(SECRET,), priority=-number,
-                models={ModelName("gpt-4o"): "gpt-4o", ModelName("alias"): "gpt-4o-real", ModelName("embed-1"): "embed-1",
-                        ModelName("free"): "free"},
+                models={ModelName(ours): theirs for ours, theirs in MODELS.items()},
                 **common,
             )
             for number, name, upstream in ((1, "first", self.first), (2, "second", self.second))
@@ -287,7 +297,7 @@ class Rig:
                     name=ModelName(name), priced_as=ModelName(name), owner="openai", created=1, context_window=128_000,
                     max_output=16_384, operations=("embed",) if name == "embed-1" else ("chat",),
                 )
-                for name in ("gpt-4o", "alias", "embed-1", "free")
+                for name in MODELS
             ),
             channels=channels,
             prices=tuple(rules),

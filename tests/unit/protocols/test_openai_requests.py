@@ -122,18 +122,20 @@ def test_usage_is_asked_for_inside_the_options_that_are_there(options: str, expe
 
 
 def test_usage_is_asked_for_in_front_where_there_are_no_options() -> None:
-    body = '{"model":"m","stream":true,%s}' % MESSAGES
+    body = '{"model":"m","stream":true,' + MESSAGES + "}"
     assert change(body) == '{"stream_options":{"include_usage":true},' + body[1:]
 
 
 def test_a_stream_that_asks_for_usage_is_left_alone() -> None:
-    body = '{"model":"m","stream":true,"stream_options":{"include_usage":true},%s}' % MESSAGES
+    body = '{"model":"m","stream":true,"stream_options":{"include_usage":true},' + MESSAGES + "}"
     assert change(body) == body
 
 
 def test_a_limit_goes_under_the_name_that_the_client_left_empty() -> None:
-    assert '"max_tokens": 9,' in change('{"model":"m","max_tokens": null,%s}' % MESSAGES, limit=9, limit_field="other")
-    assert change('{"model":"m",%s}' % MESSAGES, limit=9, limit_field="max_completion_tokens").startswith(
+    assert '"max_tokens": 9,' in change(
+        '{"model":"m","max_tokens": null,' + MESSAGES + "}", limit=9, limit_field="other"
+    )
+    assert change('{"model":"m",' + MESSAGES + "}", limit=9, limit_field="max_completion_tokens").startswith(
         '{"max_completion_tokens":9,"model"'
     )
 

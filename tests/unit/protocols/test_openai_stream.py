@@ -133,7 +133,8 @@ def test_fields_are_read_as_the_standard_says() -> None:
     ("usage", "expected"),
     [
         (
-            {"prompt_tokens": 100, "completion_tokens": 50, "prompt_tokens_details": {"cached_tokens": 60, "audio_tokens": 10},
+            {"prompt_tokens": 100, "completion_tokens": 50,
+             "prompt_tokens_details": {"cached_tokens": 60, "audio_tokens": 10},
              "completion_tokens_details": {"reasoning_tokens": 30, "audio_tokens": 5}},
             {"input_tokens": 30, "cache_read_tokens": 60, "audio_input_tokens": 10,
              "output_tokens": 15, "reasoning_tokens": 30, "audio_output_tokens": 5},
@@ -142,7 +143,8 @@ def test_fields_are_read_as_the_standard_says() -> None:
          {"input_tokens": 2, "cache_read_tokens": 3, "output_tokens": 1}),
         ({"prompt_tokens": 5, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 99}},
          {"input_tokens": 0, "cache_read_tokens": 5, "output_tokens": 2}),
-        ({"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 16, "completion_tokens_details": {"reasoning_tokens": 9}},
+        ({"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 16,
+          "completion_tokens_details": {"reasoning_tokens": 9}},
          {"input_tokens": 5, "output_tokens": 2, "reasoning_tokens": 9}),
         ({"prompt_tokens": 8, "total_tokens": 8}, {"input_tokens": 8, "output_tokens": 0}),
         ({"prompt_tokens": -5, "completion_tokens": 2}, None),

@@ -1,6 +1,6 @@
 """Every use case of an operator, as functions over the database: for `yescale admin` (over the link or offline) and the console."""
 
-from yescale.control.operations.registry import OPERATIONS, Operation, operate
 from yescale.control.operations.refusals import OperationRefused
+from yescale.control.operations.registry import OPERATIONS, Operation, operate
 
 __all__ = ("OPERATIONS", "Operation", "OperationRefused", "operate")

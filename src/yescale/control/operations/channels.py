@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.control.context import Context
 from yescale.control.operations.refusals import OperationRefused
-from yescale.control.snapshot import seal_secrets, unseal_secrets
 from yescale.control.secrets import SecretUnusable
+from yescale.control.snapshot import seal_secrets, unseal_secrets
 from yescale.domain.ids import ChannelId
 from yescale.store import changes
 from yescale.store.channels import (

@@ -97,9 +97,7 @@ async def open_key(connection: AsyncConnection, vault: Vault, account: AccountId
     """Store a key with its purse; its id, and the key itself. Raises OperationRefused."""
     await check_terms(connection, _fields(terms))
     secret = new_api_key()
-    purse = await open_key_purse(
-        connection, account, granted=terms.remaining or 0, limited=terms.remaining is not None
-    )
+    purse = await open_key_purse(connection, account, granted=terms.remaining or 0, limited=terms.remaining is not None)
     new = NewKey(
         hash=hash_api_key(vault.pepper, secret),
         masked=mask_api_key(secret),

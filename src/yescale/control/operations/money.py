@@ -9,9 +9,9 @@ from yescale.control.catalogue import MAX_AMOUNT, format_usd, parse_usd
 from yescale.control.context import Context
 from yescale.control.operations.refusals import OperationRefused
 from yescale.control.operations.users import find_user
+from yescale.domain.money import Nano, quota_balance
 from yescale.ledger.entries import Entered, NewEntry, NotCovered, ReusedId, enter
 from yescale.ledger.verify import verify
-from yescale.domain.money import Nano, quota_balance
 
 _SOURCE: Final = "admin"
 

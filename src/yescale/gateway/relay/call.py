@@ -140,8 +140,8 @@ class Call:
             status = order.table.snapshot.insufficient_funds_status
             self._refuse(admission.explain_refusal(outcome, order.ceiling.least, status), order.peek.model)
             return
-        passage = Passage(self._relay, self._exchange, self._surface, order, outcome)
-        passage.start(self._id, self._body or b"")
+        body, self._body = self._body or b"", None
+        Passage(self._relay, self._exchange, self._surface, order, outcome).start(self._id, body)
 
     def _all_rest(self, order: Order) -> Fault:
         channels = [candidate.channel.id for tier in order.tiers for candidate in tier.candidates]
@@ -149,7 +149,7 @@ class Call:
         return faults.NO_CHANNEL.saying(faults.NO_CHANNEL.message, retry_after_s=int(left) + 1)
 
     def _refuse(self, fault: Fault, model: str = "") -> None:
-        """Answer with an error: nothing was reserved. Unknown keys leave no line (money.md 2)."""
+        """Answer with an error: nothing was reserved. Unknown keys leave no line."""
         self._ended = True
         key = self._key
         if key is not None:

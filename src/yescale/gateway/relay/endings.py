@@ -14,6 +14,8 @@ from yescale.pricing.book import Facts, Unpriced
 from yescale.pricing.quote import quote
 from yescale.protocols.passthrough import BYTES_PER_TOKEN
 
+_TOKEN_SCALE: Final = 10**12  # Ceiling.token_price is for so many tokens
+_ENDLESS: Final = 2**62
 NOT_REPORTED: Final = "usage not reported: estimated"
 NOT_BELIEVED: Final = "usage not believed: estimated"
 
@@ -63,6 +65,12 @@ def bill(order: Order, served: Served) -> Bill:
     return Bill(usage, lines, amount, bool(note), "; ".join(notes))
 
 
+def affordable_bytes(order: Order, cost: Nano) -> int:
+    """About how much output text costs this much; without end where output is free."""
+    price = order.ceiling.token_price
+    return cost * _TOKEN_SCALE // price * BYTES_PER_TOKEN if price else _ENDLESS
+
+
 def believable(order: Order, usage: Usage) -> bool:
     """Whether the model can have used this much at all; where the catalogue states no limit, any usage is."""
     model = order.model
@@ -90,9 +98,7 @@ def _price(order: Order, usage: dict[Meter, int]) -> tuple[tuple[Line, ...], lis
         return _price_apart(order, usage, facts)
 
 
-def _price_apart(
-    order: Order, usage: dict[Meter, int], facts: Facts
-) -> tuple[tuple[Line, ...], list[Meter]]:
+def _price_apart(order: Order, usage: dict[Meter, int], facts: Facts) -> tuple[tuple[Line, ...], list[Meter]]:
     lines: list[Line] = []
     gaps: list[Meter] = []
     for meter, count in usage.items():

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeVar
 
 from yescale.domain import faults
@@ -18,7 +19,7 @@ from yescale.gateway.relay.endings import NOTHING, Ending, Served
 from yescale.gateway.relay.relay import Relay
 from yescale.gateway.relay.verdicts import Verdict
 from yescale.gateway.surfaces import Surface
-from yescale.protocols.passthrough import BYTES_PER_TOKEN, Tap, UpstreamError, scrub
+from yescale.protocols.passthrough import Tap, UpstreamError, scrub
 from yescale.protocols.sse import TooLong
 from yescale.routing.table import Candidate
 from yescale.wire.client import Attempt, Failure
@@ -31,9 +32,12 @@ KEEPALIVE: Final = b": keepalive\n\n"
 _OK: Final = range(200, 300)
 _MAX_ERROR_BYTES: Final = 256 * 1024
 _MOST_ID: Final = 128  # characters of a client's own request id that are kept
-_TOKEN_SCALE: Final = 10**12  # Ceiling.token_price is for so many tokens
 
 T = TypeVar("T")
+
+
+def _say_nothing() -> None:
+    """Nobody is there to hear the end."""
 
 
 class Passage:
@@ -190,7 +194,7 @@ class Passage:
         elif tap.error is not None or done:
             if out:
                 self._forward(out)
-            fault = faults.UPSTREAM_CUT if tap.error is None else self._fault_of(tap.error)
+            fault = faults.UPSTREAM_CUT if tap.error is None else verdicts.event_fault(tap.error, self._tries.secrets)
             self._go_wrong(attempt, fault, "no end" if tap.error is None else "error event")
         elif out:
             self._forward(out)
@@ -221,7 +225,7 @@ class Passage:
         """The end mark has come: settle, then send it. The upstream's connection ends on its own."""
         if not self._committed:
             self._commit()
-        self._settle(self._well(200), Served(tap.usage, tap.text_bytes), self._send_last, out)
+        self._settle(self._well(200), Served(tap.usage, tap.text_bytes), partial(self._send_last, out))
 
     def _send_last(self, out: bytes) -> None:
         if self._exchange.begun:
@@ -246,12 +250,7 @@ class Passage:
         self._tries.blame()
         outcome: Outcome = "deadline" if fault is faults.UPSTREAM_TIMEOUT else "upstream_cut"
         ending = Ending(outcome="client_gone" if self._gone_at else outcome, status=200, code=fault.code, note=failure)
-        self._settle(ending, served, self._exchange.cut, self._surface.format.render_event(fault, self._id))
-
-    def _fault_of(self, error: UpstreamError) -> Fault:
-        """An error that came as an event, in our words around the upstream's."""
-        message = scrub(error.message.encode(), self._tries.secrets).decode(errors="replace")
-        return faults.UPSTREAM_CUT.saying(message) if message else faults.UPSTREAM_CUT
+        self._settle(ending, served, partial(self._exchange.cut, self._surface.format.render_event(fault, self._id)))
 
     # --- whole answers
 
@@ -280,11 +279,10 @@ class Passage:
         kind = kind if kind.startswith(answers.JSON) else answers.JSON  # some say text/plain of what is JSON
         usage = answer.usage
         text = 0 if usage is not None and endings.believable(self._order, usage) else answer.text_bytes(body)
-        self._settle(self._well(200), Served(usage, text), self._send_whole, (kind, body))
+        self._settle(self._well(200), Served(usage, text), partial(self._send_whole, kind, body))
 
-    def _send_whole(self, answer: tuple[bytes, bytes]) -> None:
-        head = self._head(answer[0]) + b"x-yescale-cost: %d\r\n" % self._amount
-        self._exchange.respond(200, head, answer[1])
+    def _send_whole(self, kind: bytes, body: bytes) -> None:
+        self._exchange.respond(200, self._head(kind) + b"x-yescale-cost: %d\r\n" % self._amount, body)
 
     def _hear_error(self, attempt: Attempt, body: bytes) -> None:
         """A whole answer that is an error: the client's mistake, or a reason to try elsewhere."""
@@ -304,12 +302,13 @@ class Passage:
         told = scrub(body, self._tries.secrets) if error.message else self._surface.format.render(fault, self._id)
         ending = Ending(outcome="upstream_error", status=status, code=fault.code)
         if self._exchange.begun:
-            self._settle(ending, None, self._exchange.cut, b"data: %b\n\n" % b" ".join(told.split(b"\n")))
+            event = b"data: %b\n\n" % b" ".join(told.split(b"\n"))
+            self._settle(ending, None, partial(self._exchange.cut, event))
         else:
-            self._settle(ending, None, self._send_error, (status, told))
+            self._settle(ending, None, partial(self._send_error, status, told))
 
-    def _send_error(self, answer: tuple[int, bytes]) -> None:
-        self._exchange.respond(answer[0], self._head(answers.JSON), answer[1])
+    def _send_error(self, status: int, body: bytes) -> None:
+        self._exchange.respond(status, self._head(answers.JSON), body)
 
     # --- the client (Listener)
 
@@ -337,13 +336,11 @@ class Passage:
             self._tries.cancel()
             self._settle(Ending(outcome="client_gone", status=200, note="nothing was sent upstream"), None)
             return
-        channel, price = candidate.channel, self._order.ceiling.token_price
-        tokens = channel.drain_cost * _TOKEN_SCALE // price if price else self._relay.settings.relay.max_answer_bytes
         heard = self._tap.text_bytes if self._tap is not None else 0
-        self._drain_bytes = heard + tokens * BYTES_PER_TOKEN
+        self._drain_bytes = heard + endings.affordable_bytes(self._order, candidate.channel.drain_cost)
         attempt.resume()
-        if channel.drain_s > 0:
-            self._timer = self._relay.timers.start(channel.drain_s, self._drain_over)
+        if candidate.channel.drain_s > 0:
+            self._timer = self._relay.timers.start(candidate.channel.drain_s, self._drain_over)
         else:
             self._stop_drain("not drained")
 
@@ -386,7 +383,7 @@ class Passage:
         self._tries.cancel()
         served = Served(tap.usage, tap.text_bytes) if tap is not None and self._committed else None
         status = 200 if self._exchange.begun else fault.status
-        self._settle(Ending(outcome="drained", status=status, code=fault.code), served, self._tell, fault)
+        self._settle(Ending(outcome="drained", status=status, code=fault.code), served, partial(self._tell, fault))
 
     # --- endings
 
@@ -402,7 +399,7 @@ class Passage:
         if not self._tries.notes:
             outcome = "refused"
         status = 200 if self._exchange.begun else fault.status
-        self._settle(Ending(outcome=outcome, status=status, code=fault.code), None, self._tell, fault)
+        self._settle(Ending(outcome=outcome, status=status, code=fault.code), None, partial(self._tell, fault))
 
     def _tell(self, fault: Fault) -> None:
         if self._exchange.begun:
@@ -427,15 +424,9 @@ class Passage:
         served = Served(tap.usage, tap.text_bytes) if tap is not None and self._committed else None
         status = 200 if self._exchange.begun else faults.INTERNAL.status
         ending = Ending(outcome="upstream_error", status=status, code=faults.INTERNAL.code, note="defect")
-        self._settle(ending, served, self._tell, faults.INTERNAL)
+        self._settle(ending, served, partial(self._tell, faults.INTERNAL))
 
-    def _settle(
-        self,
-        ending: Ending,
-        served: Served | None,
-        send: Callable[[T], None] | None = None,
-        what: T | None = None,
-    ) -> None:
+    def _settle(self, ending: Ending, served: Served | None, send: Callable[[], object] = _say_nothing) -> None:
         """The one ending: charge, write the line, and only then send the last bytes."""
         if self._ended:
             return
@@ -453,18 +444,14 @@ class Passage:
         bill = NOTHING if served is None else endings.bill(self._order, served)
         self._amount = bill.amount
         backs = relay.purses.settle(self._reservation, bill.amount)
-        written = relay.journal.end(self._line(ending, bill, backs))
-        if send is None:
-            return
-        if written:
-            send(what)  # pyright: ignore[reportArgumentType] - `what` is given where `send` is
+        if relay.journal.end(self._line(ending, bill, backs)):
+            send()
         else:
-            relay.journal.when_written(lambda: send(what))  # pyright: ignore[reportArgumentType] - as above
+            relay.journal.when_written(send)
 
     def _line(self, ending: Ending, bill: endings.Bill, backs: tuple[tuple[PurseId, Nano], ...]) -> EndLine:
         relay, key, order = self._relay, self._reservation.key, self._order
-        exchange, candidate = self._exchange, self._tries.candidate
-        started, now = exchange.started, relay.now()
+        exchange, candidate, now = self._exchange, self._tries.candidate, relay.now()
         own_id = exchange.header(b"x-request-id")
         note = f"{ending.note}; {bill.note}" if ending.note and bill.note else ending.note or bill.note
         return EndLine(
@@ -488,8 +475,8 @@ class Passage:
             amount=bill.amount,
             charges=tuple((purse, bill.amount) for purse in self._reservation.pays),
             attempts=self._tries.notes,
-            first_ms=int((self._first_at - started) * 1_000) if self._first_at else -1,
-            total_ms=int((now - started) * 1_000),
+            first_ms=int((self._first_at - exchange.started) * 1_000) if self._first_at else -1,
+            total_ms=int((now - exchange.started) * 1_000),
             snapshot=order.table.snapshot.version,
             backs=backs,
             ip=exchange.peer,

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from yescale.domain import faults
 from yescale.domain.faults import Fault, FaultType
-from yescale.protocols.passthrough import UpstreamError
+from yescale.protocols.passthrough import UpstreamError, scrub
 from yescale.settings import RelaySettings
 from yescale.wire.client import Attempt, Deadlines, Failure
 
@@ -83,6 +83,12 @@ def judge_failure(failure: Failure) -> Verdict:
 def cut_fault(failure: Failure) -> Fault:
     """What a client is told whose answer was broken off."""
     return faults.UPSTREAM_TIMEOUT if failure in TIMEOUTS else faults.UPSTREAM_CUT
+
+
+def event_fault(error: UpstreamError, secrets: tuple[str, ...]) -> Fault:
+    """An error that came as an event, in our words around the upstream's."""
+    message = scrub(error.message.encode(), secrets).decode(errors="replace")
+    return faults.UPSTREAM_CUT.saying(message) if message else faults.UPSTREAM_CUT
 
 
 def broken(fault: Fault) -> Verdict:
