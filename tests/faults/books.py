@@ -72,7 +72,10 @@ async def _read(connection: AsyncConnection) -> Books:
 
     account_purses = "FROM accounts a JOIN purses p ON p.account_id = a.id AND p.scope = 'account'"
     posted = "FROM postings p JOIN entries e ON e.id = p.entry_id WHERE p.book = 'account' AND e.kind <> 'calls'"
-    (sums,) = await ask("SELECT COALESCE(SUM(held), 0) AS held, COALESCE(SUM(over), 0) AS over FROM purses")
+    (sums,) = await ask(
+        "SELECT COALESCE(SUM(held), 0) AS held,"
+        " COALESCE(SUM(CASE WHEN limited THEN over ELSE 0 END), 0) AS over FROM purses"
+    )
     leased = await ask("SELECT granted - settled - returned AS rest FROM leases")
     calls = await ask("SELECT * FROM calls ORDER BY id")
     spoiled = await ask("SELECT reason FROM quarantine")

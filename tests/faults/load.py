@@ -110,7 +110,8 @@ class Load:
             await self._call(line, sort)
             if self._rng.random() < 0.2:
                 await line.close()
-            await asyncio.sleep(self._rng.uniform(0, self._idle_s))
+            nobody_there = self.made[-1].heard.trouble == "ConnectionRefusedError"
+            await asyncio.sleep(1 if nobody_there else self._rng.uniform(0, self._idle_s))
         await line.close()
 
     async def _call(self, line: Line, sort: Sort) -> None:
