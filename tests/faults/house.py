@@ -141,11 +141,16 @@ class House:
             victims[time.time_ns() % len(victims)].kill()
         return bool(victims)
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the supervisor."""
+        assert self.gateway is not None
+        self.gateway.send_signal(number)
+
     async def stop(self) -> int:
         """SIGTERM to the gateway; its exit code."""
         assert self.gateway is not None
         self.children()
-        self.gateway.send_signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
         return await asyncio.to_thread(self.gateway.wait, PATIENCE_S)
 
     def clean_up(self) -> None:

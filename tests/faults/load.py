@@ -43,7 +43,18 @@ SORTS = (
     Sort(name="too many", weight=2, model=f"{SMALL}+429"),
     Sort(name="cut stream", weight=3, model=f"{SMALL}+cut-3", stream=True),
 )
+GOOD = tuple(sort for sort in SORTS if sort.name not in ("error", "too many", "cut stream"))
+STAYING = tuple(sort for sort in GOOD if not sort.leaves)
 FAILING = {sort.model: sort.model for sort in SORTS if sort.name in ("error", "too many", "cut stream")}
+
+
+class Pace(Struct, frozen=True, kw_only=True):
+    """How many clients call what, with pauses of up to `idle_s`, and how many calls they make at most."""
+
+    callers: int
+    idle_s: float
+    sorts: tuple[Sort, ...] = SORTS
+    most: int = 1_000_000
 
 
 class Made(Struct, frozen=True, kw_only=True):
@@ -82,17 +93,18 @@ def body_of(sort: Sort, marker: str, rng: Random) -> tuple[str, dict[str, Any]]:
 
 
 class Load:
-    """Clients that call until they are told to stop."""
+    """Clients that call until they are told to stop, or until `most` calls are made."""
 
-    def __init__(self, house: House, keys: Sequence[Key], *, callers: int, idle_s: float, rng: Random) -> None:
+    def __init__(self, house: House, keys: Sequence[Key], pace: Pace, rng: Random) -> None:
         self.made: list[Made] = []
         self.in_flight = 0
         self._house = house
         self._keys = keys
         self._rng = rng
-        self._idle_s = idle_s
+        self._pace = pace
+        self._begun = 0
         self._over = False
-        self._callers = [asyncio.create_task(self._call_on()) for _ in range(callers)]
+        self._callers = [asyncio.create_task(self._call_on()) for _ in range(pace.callers)]
 
     @property
     def answered(self) -> int:
@@ -101,17 +113,22 @@ class Load:
     async def stop(self) -> None:
         """No new calls; those under way end first."""
         self._over = True
+        await self.end()
+
+    async def end(self) -> None:
+        """Wait until all calls are made."""
         await asyncio.gather(*self._callers)
 
     async def _call_on(self) -> None:
         line = Line(self._house.port)
-        while not self._over:
-            sort = self._rng.choices(SORTS, [sort.weight for sort in SORTS])[0]
+        while not self._over and self._begun < self._pace.most:
+            self._begun += 1
+            sort = self._rng.choices(self._pace.sorts, [sort.weight for sort in self._pace.sorts])[0]
             await self._call(line, sort)
             if self._rng.random() < 0.2:
                 await line.close()
             nobody_there = self.made[-1].heard.trouble == "ConnectionRefusedError"
-            await asyncio.sleep(1 if nobody_there else self._rng.uniform(0, self._idle_s))
+            await asyncio.sleep(1 if nobody_there else self._rng.uniform(0, self._pace.idle_s))
         await line.close()
 
     async def _call(self, line: Line, sort: Sort) -> None:

@@ -33,7 +33,8 @@ class Scale(Struct, frozen=True, kw_only=True):
     name: str
     kills: Kills
     restarts: Restarts
-    parallel: tuple[tuple[int, int], ...]  # calls at once, workers
+    workers: tuple[int, ...]
+    parallel: tuple[int, ...]  # calls at once on a balance that covers a few of them
     mixed_calls: int  # against key limits and balances
     streams: int  # at once, with markers of their own
     stream_rounds: int
@@ -44,7 +45,8 @@ SCALES: Final[Mapping[str, Scale]] = {
         name="short",
         kills=Kills(each=1, answered=100, callers=8, idle_s=0.1, between_s=(0.3, 1.0), most_s=75),
         restarts=Restarts(reloads=1, starts=1, callers=4, idle_s=0.05),
-        parallel=((20, 1), (50, 4)),
+        workers=(4,),
+        parallel=(20, 50),
         mixed_calls=150,
         streams=100,
         stream_rounds=1,
@@ -53,7 +55,8 @@ SCALES: Final[Mapping[str, Scale]] = {
         name="long",
         kills=Kills(each=8, answered=3_000, callers=12, idle_s=0.15, between_s=(0.3, 2.5), most_s=420),
         restarts=Restarts(reloads=4, starts=3, callers=8, idle_s=0.05),
-        parallel=((20, 1), (50, 1), (200, 1), (20, 4), (50, 4), (200, 4)),
+        workers=(1, 4),
+        parallel=(20, 50, 200),
         mixed_calls=3_000,
         streams=500,
         stream_rounds=3,

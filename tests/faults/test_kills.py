@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from tests.faults.books import Books, broken_laws, quiet, read_books
 from tests.faults.figures import publish
-from tests.faults.house import PROVIDER, SUPERVISOR, House, Key, housing, until
-from tests.faults.load import Load, Made, cost_of, furnish, now, under_way
+from tests.faults.house import PROVIDER, SUPERVISOR, House, Key, housing
+from tests.faults.load import Load, Made, Pace, cost_of, furnish, now, under_way
 from tests.faults.provider import Served, read_record
 from tests.faults.scale import SCALE, Kills
 
@@ -36,7 +36,7 @@ async def test_the_books_are_right_whatever_is_killed(tmp_path: Path, database_u
     async with housing(tmp_path / "house", database=database_url) as house:
         furnish(house)
         keys = open_accounts(house)
-        load = Load(house, keys, callers=SCALE.kills.callers, idle_s=SCALE.kills.idle_s, rng=rng)
+        load = Load(house, keys, Pace(callers=SCALE.kills.callers, idle_s=SCALE.kills.idle_s), rng)
         kills = await kill_at_random(house, load, SCALE.kills, rng)
         await house.ready()
         await load.stop()

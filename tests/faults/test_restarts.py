@@ -1,0 +1,95 @@
+"""Restarts that an operator means: by SIGHUP nobody notices, by SIGTERM whoever was being served is served to the end."""
+
+import asyncio
+import signal
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.faults.books import broken_laws, quiet, read_books
+from tests.faults.figures import publish
+from tests.faults.house import House, Key, housing, until
+from tests.faults.load import GOOD, Load, Made, Pace, furnish, now
+from tests.faults.scale import SCALE
+
+SETTLED_S = 0.5  # of load before and after each restart
+SENT_S = 0.05  # a call that began this long before a signal had been sent
+
+
+def open_account(house: House) -> list[Key]:
+    furnish(house)
+    house.add_account("someone", "100")
+    return [house.add_key("someone") for _ in range(2)]
+
+
+async def check_books(house: House, load: Load) -> None:
+    """Each good answer is one charged row, and nothing was interrupted."""
+    assert (await quiet(house))["ok"] is True
+    books = await read_books(house)
+    assert broken_laws(books) == []
+    completed = {each.marker for each in load.made if each.heard.completed}
+    left = {each.marker for each in load.made if each.heard.left}
+    charged = {row.marker for row in books.charged}
+    assert completed - charged == set()
+    assert charged - completed - left == set(), "charged, and not answered"
+    assert [row.text for row in books.rows if row.outcome == "interrupted"] == []
+
+
+def failed(made: Made) -> bool:
+    return not made.heard.completed and not made.heard.left
+
+
+def told(made: Made) -> str:
+    """How a call failed, for the message of the test."""
+    heard = made.heard
+    return f"{made.sort.name}: {heard.trouble} {heard.status} {heard.body[:200]!r} reused={heard.reused} {heard.began}"
+
+
+@pytest.mark.timeout(600)
+async def test_sighup_fails_no_call(tmp_path: Path, database_url: str) -> None:
+    """Workers and control are replaced one after the other, again and again, and every call is answered."""
+    async with housing(tmp_path / "house", database=database_url) as house:
+        scale = SCALE.restarts
+        load = Load(house, open_account(house), Pace(callers=scale.callers, idle_s=scale.idle_s, sorts=GOOD), Random())
+        before = {child.pid for _, child in house.children()}
+        for count in range(1, scale.reloads + 1):
+            await asyncio.sleep(SETTLED_S)
+            house.signal(signal.SIGHUP)
+            await until(lambda count=count: house.log.read_text().count('"replaced all"') == count, lambda: "no reload")
+        await asyncio.sleep(SETTLED_S)
+        await load.stop()
+        assert before.isdisjoint(child.pid for _, child in house.children())
+        assert [told(each) for each in load.made if failed(each)] == []
+        await check_books(house, load)
+        publish("reloads", database_url.partition("+")[0], figures_of(load, scale.reloads))
+
+
+@pytest.mark.timeout(600)
+async def test_sigterm_and_a_new_start_finish_what_was_begun(tmp_path: Path, database_url: str) -> None:
+    """Who called before the signal gets the whole answer; who calls in the gap gets nothing and pays nothing."""
+    async with housing(tmp_path / "house", database=database_url) as house:
+        scale = SCALE.restarts
+        load = Load(house, open_account(house), Pace(callers=scale.callers, idle_s=scale.idle_s, sorts=GOOD), Random())
+        gaps: list[tuple[float, float]] = []
+        for _ in range(scale.starts):
+            await asyncio.sleep(SETTLED_S)
+            began = now()
+            assert await house.stop() == 0
+            await house.start()
+            gaps.append((began, now()))
+        await asyncio.sleep(SETTLED_S)
+        await load.stop()
+        lost = [each for each in load.made if failed(each)]
+        outside = [each for each in lost if not any(begin - SENT_S < each.heard.began < end for begin, end in gaps)]
+        assert [told(each) for each in outside] == []
+        assert [told(each) for each in lost if each.heard.status == 200] == [], "an answer was broken off"
+        await check_books(house, load)
+        figures = {"calls in the gaps": len(lost)} | figures_of(load, scale.starts)
+        publish("whole restarts", database_url.partition("+")[0], figures)
+
+
+def figures_of(load: Load, restarts: int) -> dict[str, object]:
+    outcomes = Counter("left" if each.heard.left else "answered whole" for each in load.made if not failed(each))
+    return {"restarts": restarts, "calls made": len(load.made), **outcomes}
