@@ -147,7 +147,7 @@ class Connection(asyncio.Protocol):
         request, self._keep_alive = self._waiting.popleft()
         try:
             self._steps, self._entry = self._site(request)
-        except Exception:  # noqa: BLE001 - the top of a request: a fault of the sandbox is shown, not hidden
+        except Exception:
             self._confess()
             return
         self._advance()
@@ -159,7 +159,7 @@ class Connection(asyncio.Protocol):
             return
         try:
             self._play(self._steps)
-        except Exception:  # noqa: BLE001 - the top of a request: a fault of the sandbox is shown, not hidden
+        except Exception:
             self._confess()
 
     def _play(self, steps: Iterator[Step]) -> None:

@@ -14,7 +14,31 @@ LONG_FUNCTION = 30
 LINES_PER_SILENCING = 1000
 
 # Where everything may be caught: at the top of a loop or of a request. Path and function, and why.
-CATCH_ALL: dict[tuple[str, str], str] = {}
+CATCH_ALL: dict[tuple[str, str], str] = {
+    ("src/yescale/control/changes.py", "Feed.run"): "top of a loop",
+    ("src/yescale/control/internal.py", "LinkServer._answer"): "top of a request of the link",
+    ("src/yescale/control/internal.py", "LinkServer._operate"): "top of an operation",
+    ("src/yescale/control/settlement.py", "Settlement.run"): "top of a loop",
+    ("src/yescale/control/settlement.py", "Settlement._settle_or_rest"): "one journal must not stop the others",
+    ("src/yescale/gateway/callbacks.py", "run"): "one subscriber must not stop the others",
+    ("src/yescale/gateway/relay/call.py", "Call._start"): "top of a request",
+    (
+        "src/yescale/gateway/relay/passage.py",
+        "Passage.received",
+    ): "top of an upstream's bytes: the call is settled all the same",
+    ("src/yescale/gateway/relay/passage.py", "Passage.failed"): "top of an upstream's failure: likewise",
+    ("src/yescale/gateway/relay/passage.py", "Passage._guard"): "top of a timer or of a client's news: likewise",
+    ("src/yescale/wire/attempt.py", "Attempt.fail"): "top of a sink's callback",
+    ("src/yescale/wire/attempt.py", "Attempt.deliver"): "top of a sink's callback",
+    ("src/yescale/wire/connection.py", "Connection._open"): "top of a request",
+    ("src/yescale/wire/connection.py", "Connection._receive"): "top of a request",
+    ("src/yescale/wire/connection.py", "Connection._write_rejection"): "top of a request",
+    ("src/yescale/wire/connection.py", "Connection._tell"): "top of a listener's callback",
+    ("src/yescale/wire/pool.py", "Opening._run"): "top of a task",
+    ("src/yescale/wire/timers.py", "Timers._run"): "top of a timer's call",
+    ("src/yescale_sandbox/connection.py", "Connection._begin"): "top of a request",
+    ("src/yescale_sandbox/connection.py", "Connection._advance"): "top of a request",
+}
 
 RULES = [
     rules.file_is_short,

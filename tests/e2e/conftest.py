@@ -12,3 +12,20 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     """yescale on SQLite with two workers, shared by the tests that leave it as it was."""
     with serving(tmp_path_factory.mktemp("e2e") / "home") as running:
         yield running
+
+
+FAILING = (
+    "gpt-4o+400", "gpt-4o+429", "gpt-4o+500", "gpt-4o+529", "gpt-4o+reset", "gpt-4o+garbage", "gpt-4o+badjson",
+    "gpt-4o+cut-3", "gpt-4o-mini+401", "gpt-4o-mini+402", "gpt-4o-mini+403",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def failing(installation: Installation) -> Installation:
+    """The same, where each model that fails has a channel of its own: its rest disturbs no other test."""
+    for model in FAILING:
+        installation.admin(
+            "channel", "add", "--name", model.replace("+", "-"), "--provider", "openai", "--models", model,
+            "--base-url", f"{installation.sandbox_url}/openai/v1", "--secret", f"sk-sandbox-{model}",
+        )  # fmt: skip
+    return installation

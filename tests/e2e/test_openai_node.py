@@ -16,8 +16,8 @@ FOLDER = Path(__file__).parent / "node"
 
 
 @pytest.fixture(scope="module")
-def seen(installation: Installation) -> dict[str, Any]:
-    environment = os.environ | {"BASE_URL": f"{installation.base_url}/v1", "API_KEY": installation.api_key}
+def seen(failing: Installation) -> dict[str, Any]:
+    environment = os.environ | {"BASE_URL": f"{failing.base_url}/v1", "API_KEY": failing.api_key}
     run = subprocess.run(
         [NODE, "chat.mjs"], cwd=FOLDER, env=environment, capture_output=True, text=True, timeout=100, check=False
     )

@@ -274,7 +274,7 @@ def test_someone_elses_key_is_unknown(yescale: Installation, account: dict[str, 
 def test_a_disabled_account_is_refused_on_both_planes(yescale: Installation, account: dict[str, Any]) -> None:
     key = make_key(yescale, account, "--unlimited")
     assert chat(yescale, key["key"]).status_code == 200
-    yescale.admin("user", "disable", "--name", account["username"])
+    yescale.admin("user", "disable", account["username"])
     time.sleep(1)
     refused = chat(yescale, key["key"])
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "account_disabled")

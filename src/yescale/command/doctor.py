@@ -115,7 +115,7 @@ def check_home(settings: Settings) -> Iterator[Finding]:
 
 
 def check_journals(settings: Settings) -> Iterator[Finding]:
-    """Journals lie on a local file system (money.md: locks and appends of network file systems lose lines)."""
+    """Journals lie on a local file system."""
     mounts = MOUNTS.read_text() if MOUNTS.exists() else ""
     yield judged(settings.journals, file_system(_existing(settings.journals).resolve(), mounts))
 

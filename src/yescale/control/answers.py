@@ -7,7 +7,7 @@ import logging
 import re
 import secrets
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from yescale.domain.faults import INTERNAL, MALFORMED, UNAVAILABLE, UNKNOWN_PATH, WRONG_METHOD, Fault
@@ -96,19 +97,17 @@ def _is_system(request: Request) -> bool:
     return path.startswith(_SYSTEM)
 
 
-async def answer_refusal(_request: Request, refusal: Exception) -> JSONResponse:
+async def answer_refusal(_request: Request, refusal: Refusal) -> JSONResponse:
     """Refusal → the System API's envelope."""
-    assert isinstance(refusal, Refusal)
     return refusal_answer(refusal.status, refusal.message)
 
 
-async def answer_fault(request: Request, raised: Exception) -> JSONResponse:
+async def answer_fault(request: Request, raised: FaultRaised) -> JSONResponse:
     """FaultRaised → OpenAI's envelope."""
-    assert isinstance(raised, FaultRaised)
     return fault_answer(request, raised.fault)
 
 
-async def answer_away(request: Request, error: Exception) -> JSONResponse:
+async def answer_away(request: Request, error: DatabaseAway) -> JSONResponse:
     """The database is away: 503 with Retry-After, never 401 and never 404."""
     _LOG.warning("%s %s waits for the database: %s", request.method, request.scope["path"], error)
     if _is_system(request):
@@ -116,9 +115,8 @@ async def answer_away(request: Request, error: Exception) -> JSONResponse:
     return fault_answer(request, UNAVAILABLE)
 
 
-async def answer_invalid(request: Request, error: Exception) -> JSONResponse:
+async def answer_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
     """A parameter that does not fit: 400, naming it."""
-    assert isinstance(error, RequestValidationError)
     first: dict[str, Any] = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"][1:]) or "body"
     message = f"{place}: {first['msg']}"
@@ -127,9 +125,8 @@ async def answer_invalid(request: Request, error: Exception) -> JSONResponse:
     return fault_answer(request, MALFORMED.saying(message, param=place))
 
 
-async def answer_http(request: Request, error: Exception) -> JSONResponse:
+async def answer_http(request: Request, error: HTTPException) -> JSONResponse:
     """Unknown paths and wrong methods."""
-    assert isinstance(error, HTTPException)
     if error.status_code == UNKNOWN_PATH.status:
         path: str = request.scope["path"]
         return fault_answer(request, UNKNOWN_PATH.saying(f"Invalid URL ({request.method} {path})"))
@@ -146,7 +143,7 @@ async def answer_failure(request: Request, error: Exception) -> JSONResponse:
     return fault_answer(request, INTERNAL)
 
 
-ANSWERS: Final = {
+ANSWERS: Final[dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]]] = {
     Refusal: answer_refusal,
     FaultRaised: answer_fault,
     DatabaseAway: answer_away,

@@ -1,11 +1,11 @@
-"""The control process: composition, start, and the order of leaving (money.md 2, Shutdown)."""
+"""The control process: composition, start, and the order of leaving."""
 
 import asyncio
 import logging
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -72,7 +72,7 @@ async def _run_until_told(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def offline(settings: Settings) -> AsyncIterator[Context]:
+async def offline(settings: Settings) -> AsyncGenerator[Context]:
     """For a command line while no control runs. Raises HomeTaken where one does, Misconfigured, DatabaseAway."""
     make_folders(settings)
     lock = HomeLock(settings.home)
@@ -95,7 +95,7 @@ async def offline(settings: Settings) -> AsyncIterator[Context]:
 
 
 @asynccontextmanager
-async def running(settings: Settings, told: asyncio.Event) -> AsyncIterator[Context]:
+async def running(settings: Settings, told: asyncio.Event) -> AsyncGenerator[Context]:
     """A control process from ready to left. Raises HomeTaken, Misconfigured, ToldToStop."""
     make_folders(settings)
     async with AsyncExitStack() as stack:
@@ -172,22 +172,28 @@ def _compose(settings: Settings, database: Database, vault: Vault) -> Control:
 
 
 @asynccontextmanager
-async def _serving(settings: Settings, control: Control) -> AsyncIterator[None]:
+async def _serving(settings: Settings, control: Control) -> AsyncGenerator[None]:
     """Both sockets and all loops, from open to left."""
     loops = (
         control.settlement.run(),
         control.feed.run(),
         control.heartbeat.run(settings.control.heartbeat_s, settings.money.lost_node_s),
     )
-    async with _run_beside(loops):
-        await control.link.open(settings.internal_socket)
-        await control.http.open()
-        _LOG.info("control is ready")
-        yield
-        _LOG.info("control leaves")
     try:
-        open_lives = await control.settlement.finish()
-        if open_lives:
+        async with _run_beside(loops):
+            await control.link.open(settings.internal_socket)
+            await control.http.open()
+            _LOG.info("control is ready")
+            yield
+    finally:
+        await _leave(control)
+
+
+async def _leave(control: Control) -> None:
+    """Settle what there is, close the sockets, say goodbye: also where a loop failed."""
+    _LOG.info("control leaves")
+    try:
+        if open_lives := await control.settlement.finish():
             _LOG.warning("%d workers still live; the next control goes on with their journals", len(open_lives))
     finally:
         control.draws.close()
@@ -198,13 +204,15 @@ async def _serving(settings: Settings, control: Control) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _run_beside(loops: Iterable[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+async def _run_beside(loops: Iterable[Coroutine[Any, Any, None]]) -> AsyncGenerator[None]:
     """Loops that end with the block; one that fails ends the block."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(loop) for loop in loops]
-        yield
-        for task in tasks:
-            task.cancel()
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
 
 
 def make_folders(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""The catalogue seed: which models a first start knows, read from catalogue.yaml; and decimal prices as exact integers."""
+"""The catalogue seed: which models a first start knows, read from its YAML; decimal prices as exact integers."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime

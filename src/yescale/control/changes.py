@@ -39,7 +39,7 @@ class Feed:
         self._audience = audience
         self._refresh = refresh
         self._poll_s = poll_s
-        self._number = 0
+        self._number: int = 0
         self._behind = False  # a snapshot change was read, but the snapshot could not be built
         self._reading = asyncio.Lock()
 

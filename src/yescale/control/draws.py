@@ -1,4 +1,4 @@
-"""Drawing money for workers: one transaction of the bank, and what is tried before a refusal stands (money.md: Refusal)."""
+"""Drawing money for workers: one transaction of the bank, and what is tried before a refusal stands."""
 
 import asyncio
 import logging

@@ -1,9 +1,9 @@
-"""The public HTTP application of control: its routes, its answers to everything else, and the server that carries it."""
+"""The public HTTP application of control: its routes, its answers to all else, and the server that carries it."""
 
 import asyncio
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -42,8 +42,17 @@ def build_app(context: Context) -> FastAPI:
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handlers: control leaves in an order of its own."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self.ready.set()
+
     @contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         """Leave signals alone."""
         yield
 
@@ -76,7 +85,7 @@ class HttpServer:
         listener.listen(_BACKLOG)
         listener.setblocking(False)
         self._serving = asyncio.create_task(self._server.serve([listener]))
-        while not self._server.started and not self._serving.done():
+        while not self._server.started and not self._serving.done():  # noqa: ASYNC110  uvicorn has no event for it
             await asyncio.sleep(0.005)
         if self._serving.done():
             self._serving.result()

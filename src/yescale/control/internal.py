@@ -71,6 +71,16 @@ class Badge(Struct, frozen=True):
         return f"Badge(node={self.node!r})"
 
 
+def remove_socket(path: Path) -> None:
+    """Make room where a process that is gone listened."""
+    path.unlink(missing_ok=True)
+
+
+def close_to_others(path: Path) -> None:
+    """Only the owner may connect."""
+    path.chmod(0o600)
+
+
 class LinkServer:
     """Serves the internal socket; one connection per worker or command line."""
 
@@ -84,9 +94,9 @@ class LinkServer:
 
     async def open(self, path: Path) -> None:
         """Listen; the socket of an earlier life is replaced."""
-        path.unlink(missing_ok=True)
+        remove_socket(path)
         self._server = await asyncio.start_unix_server(self._converse, path, backlog=_BACKLOG)
-        path.chmod(0o600)
+        close_to_others(path)
 
     async def close(self) -> None:
         """Stop listening and end every conversation."""

@@ -1,13 +1,13 @@
 """The workers' journals as control reads them: folders, files, whole lines, and whether the writer still lives.
 
-Reads files, decides nothing: settlement.py says what becomes of the lines (money.md 2, Journal files).
+Reads files, decides nothing: settlement.py says what becomes of the lines.
 """
 
 import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -84,7 +84,7 @@ def find_open_calls(life: Path) -> tuple[OpenCall, ...]:
 
 
 @contextmanager
-def writer_gone(life: Path) -> Iterator[bool]:
+def writer_gone(life: Path) -> Generator[bool]:
     """Whether the journal's lock is free, which proves that its writer is gone; held for the time of the block."""
     try:
         descriptor = os.open(life / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)

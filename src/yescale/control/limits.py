@@ -1,7 +1,8 @@
 """A key's limit between quota outside and nano-dollars inside.
 
-Outside, a limit goes up to 2^53 (decisions, System API); in nano-dollars that does not fit the 64 bits of a column. Above
-2^51 quota, which is 4.5 billion dollars, a limit is stored as SATURATED and shown as the greatest one.
+Outside, a limit goes up to 2^53 (decisions, System API); in nano-dollars that does not fit the 64 bits of a
+column. Above 2^51 quota, which is 4.5 billion dollars, a limit is stored as SATURATED and shown as the
+greatest one.
 """
 
 from typing import Final

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 NOTE_FILE: Final = "bootstrap.json"
-_PASSWORD: Final = "admin_password"
+_PASSWORD: Final = "admin_password"  # noqa: S105  the name of a field
 
 
 def read_note(path: Path) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class Vault(Struct, frozen=True):
 
 
 def open_vault(home: Path, configured: str) -> Vault:
-    """The purpose keys of an installation; its first start makes the master secret (mode 0600) unless one is configured.
+    """The purpose keys of an installation; its first start makes the master secret (0600) unless one is configured.
 
     Raises ValueError where the configured secret is too short to be one.
     """
@@ -136,7 +136,7 @@ def mask_access_key(key: str) -> str:
 
 
 def seal(key: bytes, secret: str, place: str) -> bytes:
-    """Encrypt a provider's secret. `place` (for example `channel/7`) binds it to its row: elsewhere it does not open."""
+    """Encrypt a provider's secret. `place` (as `channel/7`) binds it to its row: elsewhere it does not open."""
     nonce = os.urandom(_NONCE_BYTES)
     return nonce + AESGCM(key).encrypt(nonce, secret.encode(), place.encode())
 

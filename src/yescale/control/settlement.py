@@ -1,4 +1,4 @@
-"""The settlement loop: brings every line of the workers' journals into the books, once (money.md 2, Settlement, Death).
+"""The settlement loop: brings every line of the workers' journals into the books, once.
 
 Offsets live in the database; what is remembered here only saves work and is forgotten after every error.
 """
@@ -79,7 +79,7 @@ class Settlement:
             await asyncio.sleep(self._pace.settle_s)
 
     async def catch_up(self) -> None:
-        """Settle everything that the files hold now. Never raises for trouble of the database: the next pass goes on."""
+        """Settle everything that the files hold now. Never raises for a database in trouble: the next pass goes on."""
         if self._next is None:
             self._next = asyncio.create_task(self._pass_when_free())
         await asyncio.shield(self._next)

@@ -13,5 +13,5 @@ def run(callback: Callable[P, object], *arguments: P.args, **named: P.kwargs) ->
     """Go on with a request; whatever it raises is logged and ends here."""
     try:
         callback(*arguments, **named)
-    except Exception:  # noqa: BLE001 - the top of a request
+    except Exception:
         _LOG.exception("a callback failed")

@@ -25,7 +25,7 @@ class Reception(Protocol):
 
 
 class Front:
-    """The wire's Handler."""
+    """The wire's Application."""
 
     __slots__ = ("_control", "_proto", "_relay")
 
@@ -39,7 +39,7 @@ class Front:
         place = surfaces.find(exchange.path)
         if place is None:
             exchange.listener = Forwarding(self._relay, exchange, self._control, self._proto)
-            return self._relay.settings.relay.max_body_bytes
+            return self._relay.settings.max_body_bytes
         method = b"GET" if exchange.method == b"HEAD" else exchange.method
         surface = place.methods.get(method)
         if surface is None:
@@ -62,7 +62,7 @@ class Front:
         match surface.kind:
             case Kind.RELAY:
                 Call(self._relay, exchange, surface).open()
-                return self._relay.settings.relay.max_body_bytes
+                return self._relay.settings.max_body_bytes
             case Kind.MODELS:
                 Listing(self._relay, exchange, surface, place.rest).open()
             case Kind.HEALTH:

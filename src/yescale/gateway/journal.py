@@ -18,7 +18,7 @@ from yescale.domain.journal import BackLine, EndLine, HeadLine, JournalLine, Nex
 from yescale.domain.money import Nano
 from yescale.gateway.callbacks import run
 from yescale.gateway.clock import Clock, Timer, Timers
-from yescale.settings import JournalSettings
+from yescale.tuning import JournalSettings
 
 PROGRAM: Final = "yescale"
 

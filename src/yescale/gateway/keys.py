@@ -15,7 +15,7 @@ from yescale.domain.ids import AccountId, KeyId
 from yescale.domain.link import AskKey, Changed, FromControl, FromWorker, KeyAnswer, KeyRecord, Welcome
 from yescale.gateway.callbacks import run
 from yescale.gateway.clock import Clock, Timer, Timers
-from yescale.settings import MoneySettings
+from yescale.tuning import MoneySettings
 
 M = TypeVar("M", bound=FromControl)
 

@@ -80,7 +80,7 @@ class Forwarding:
         """The body is here: pass the request on."""
         exchange = self._exchange
         safe = exchange.method in _SAFE
-        deadlines = self._relay.settings.relay.deadlines
+        deadlines = self._relay.settings.deadlines
         self._attempt = self._relay.client.send(
             self._origin, self._head(), exchange.body, self, deadlines, replayable=safe
         )

@@ -30,7 +30,7 @@ from yescale.gateway.callbacks import run
 from yescale.gateway.clock import Clock, Timer, Timers
 from yescale.gateway.keys import Found, Unavailable
 from yescale.gateway.leases import Admitted, Drawing, Lease, Refusal, Reservation, Waiting
-from yescale.settings import MoneySettings
+from yescale.tuning import MoneySettings
 
 M = TypeVar("M", bound=FromControl)
 Backs = tuple[tuple[PurseId, Nano], ...]

@@ -92,7 +92,8 @@ class Worker:
         purses = Purses(link, journal, keys, settings.money, timers, self._clock)
         purses.on_closed(self._stop.set)
         relay = Relay(
-            settings,
+            settings.relay,
+            settings.money,
             timers=timers,
             clock=self._clock,
             now=loop.time,

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from yescale.settings import ServerSettings, Settings, SetupError
+from yescale.settings import Settings, SetupError
+from yescale.tuning import ServerSettings
 
 POSTGRESQL_PORT: Final = 5432
 CONNECT_S: Final = 5.0

@@ -149,3 +149,21 @@ async def find_call(connection: AsyncConnection, call_id: CallId) -> CallRow | N
     rows = await connection.execute(_FIND, {"call_id": call_id})
     row = rows.mappings().first()
     return None if row is None else CallRow(**row)
+
+
+class CallFilter(Struct, frozen=True, kw_only=True):
+    """Which calls: None = any."""
+
+    username: str | None = None
+    model: str | None = None
+    call_id: str | None = None
+    limit: int = 100
+
+
+async def recent_calls(connection: AsyncConnection, wanted: CallFilter) -> list[CallRow]:
+    """Calls, newest first."""
+    query = select(*CALL_COLUMNS).order_by(calls.c.id.desc()).limit(wanted.limit)
+    for name in ("username", "model", "call_id"):
+        if (value := getattr(wanted, name)) is not None:
+            query = query.where(calls.c[name] == value)
+    return [CallRow(**row) for row in (await connection.execute(query)).mappings()]

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct, field
-from sqlalchemy import bindparam, select
+from sqlalchemy import RowMapping, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.domain.ids import ChannelId
@@ -87,6 +87,6 @@ def _columns(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: msgspec.json.encode(value).decode() if name in _JSON else value for name, value in fields.items()}
 
 
-def _row(row: Mapping[str, Any]) -> ChannelRow:
+def _row(row: RowMapping) -> ChannelRow:
     values = {str(name): msgspec.json.decode(value) if name in _JSON else value for name, value in row.items()}
     return msgspec.convert(values, ChannelRow)

@@ -32,11 +32,11 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_advancing",
+        "_application",
         "_body_until",
         "_choked",
         "_deadline",
         "_exchange",
-        "_handler",
         "_limits",
         "_now",
         "_peer",
@@ -58,7 +58,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._handler = server.handler
+        self._application = server.application
         self._limits = server.limits
         self.dates = server.dates
         self._deadline = Deadline(server.timers, self._expired)
@@ -183,7 +183,7 @@ class Connection(asyncio.Protocol):
         return position
 
     def _open(self) -> None:
-        """The head is complete: check it, hand it to the handler, and see what it wants of the body."""
+        """The head is complete: check it, hand it to the application, and see what it wants of the body."""
         reader = self._reader
         exchange = Exchange(self, self._transport)
         fault = reader.open(exchange)
@@ -197,9 +197,9 @@ class Connection(asyncio.Protocol):
         self._exchange = exchange
         self._server.busy += 1
         try:
-            most = self._handler.opened(exchange)
+            most = self._application.opened(exchange)
         except Exception:
-            _LOGGER.exception("the handler raised in opened: its connection is cut")
+            _LOGGER.exception("the application raised in opened: its connection is cut")
             self.abort()
             return
         if exchange.begun or exchange.done or exchange.gone:
@@ -228,9 +228,9 @@ class Connection(asyncio.Protocol):
             return
         exchange.body = self._reader.take_body()
         try:
-            self._handler.received(exchange)
+            self._application.received(exchange)
         except Exception:
-            _LOGGER.exception("the handler raised in received: its connection is cut")
+            _LOGGER.exception("the application raised in received: its connection is cut")
             self.abort()
 
     # --- answers
@@ -281,9 +281,9 @@ class Connection(asyncio.Protocol):
 
     def _write_rejection(self, status: int, reason: str, exchange: Exchange | None) -> None:
         try:
-            head, body = self._handler.reject(status, reason, exchange)
+            head, body = self._application.reject(status, reason, exchange)
         except Exception:
-            _LOGGER.exception("the handler raised in reject: its connection is closed without an answer")
+            _LOGGER.exception("the application raised in reject: its connection is closed without an answer")
             return
         length = b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
         shown = b"" if exchange is not None and exchange.method == b"HEAD" else body

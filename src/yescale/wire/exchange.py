@@ -41,9 +41,9 @@ class Line(Protocol):
 
 
 class Exchange:
-    """A request, valid from `Handler.opened` on, and the way to answer it.
+    """A request, valid from `Application.opened` on, and the way to answer it.
 
-    Header names are lower-cased. `body` is valid from `Handler.received` on. After `done` or `gone` every call that
+    Header names are lower-cased. `body` is valid from `Application.received` on. After `done` or `gone` every call that
     answers does nothing. `head` is extra header lines, each ended by CRLF (build them with `heads.header_line`);
     Content-Length, Transfer-Encoding, Date and Connection are added here.
     """

@@ -1,4 +1,4 @@
-"""The HTTP/1.1 server: what it tells its handler, its connections as a whole, and how they drain."""
+"""The HTTP/1.1 server: what it tells its application, its connections as a whole, and how they drain."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from yescale.wire.limits import Limits
 if TYPE_CHECKING:
     from yescale.wire.timers import Timers
 
-__all__ = ["Exchange", "Handler", "Limits", "Listener", "Server"]
+__all__ = ["Application", "Exchange", "Limits", "Listener", "Server"]
 
 
-class Handler(Protocol):
+class Application(Protocol):
     """Who decides what a request gets. It must not raise: a call that does is logged and its connection cut."""
 
     def opened(self, exchange: Exchange) -> int:
@@ -38,10 +38,10 @@ class Handler(Protocol):
 class Server:
     """All connections of one listening socket. Give `protocol` to `loop.create_server`."""
 
-    __slots__ = ("_connections", "busy", "dates", "draining", "handler", "limits", "refused", "timers")
+    __slots__ = ("_connections", "application", "busy", "dates", "draining", "limits", "refused", "timers")
 
-    def __init__(self, handler: Handler, limits: Limits, timers: Timers) -> None:
-        self.handler = handler
+    def __init__(self, application: Application, limits: Limits, timers: Timers) -> None:
+        self.application = application
         self.limits = limits
         self.timers = timers
         self.dates = Dates(timers.now)

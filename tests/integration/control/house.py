@@ -15,7 +15,8 @@ from tests.integration.control.worker import RawJournal, RawWorker
 from yescale.control.app import running
 from yescale.control.context import Context
 from yescale.control.operations import operate
-from yescale.settings import ControlSettings, MoneySettings, Settings
+from yescale.settings import Settings
+from yescale.tuning import ControlSettings, MoneySettings
 
 
 class House(Struct, kw_only=True):

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from yescale.domain.ids import PurseId
 from yescale.ledger.entries import NewEntry, enter
 from yescale.ledger.purses import open_account_purse, open_key_purse, read_purses
 from yescale.ledger.rows import Purse
@@ -53,7 +54,7 @@ async def make_party(database: Database, money: int = 0, limit: int | None = Non
 
 async def read_purse(database: Database, purse: int) -> Purse:
     async with database.reading() as connection:
-        return (await read_purses(connection, [purse]))[purse]
+        return (await read_purses(connection, [PurseId(purse)]))[PurseId(purse)]
 
 
 async def read_rows(database: Database, statement: Any) -> list[Mapping[str, Any]]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi.routing import APIRoute
 
 from tests.integration.control.house import House, bearer, open_house
 from tests.integration.control.parties import make_party, read_rows
@@ -29,7 +30,8 @@ ROUTES = [
 
 def test_the_matrix_names_every_route() -> None:
     named = {(method, "/yescale/" + re.sub(r"/1$", "/{key_id}", path)) for method, path, _ in ROUTES}
-    assert named == {(method, route.path) for route in system_api.router.routes for method in route.methods}
+    routes = [route for route in system_api.router.routes if isinstance(route, APIRoute)]
+    assert named == {(method, route.path) for route in routes for method in route.methods or ()}
 
 
 async def answers(house: House, header: dict[str, str], **more: str) -> dict[str, httpx.Response]:
@@ -115,11 +117,8 @@ async def test_someone_elses_rows_are_as_unknown_as_none(house: House) -> None:
 
 @pytest.mark.parametrize("number", ["0", "-1", "1.5", "x", "9223372036854775808", "1%00", "1%20OR%201=1", "..%2Fuser"])
 async def test_a_number_in_the_path_is_a_number(house: House, number: str) -> None:
-    for method, path, more in (
-        ("DELETE", "deletekey", {}),
-        ("PUT", "editquota", {"json": {"remain_quota": 1}}),
-    ):
-        answer = await house.call(method, f"{path}/{number}", **more)
+    for method, path, body in (("DELETE", "deletekey", None), ("PUT", "editquota", {"remain_quota": 1})):
+        answer = await house.call(method, f"{path}/{number}", json=body)
         assert answer.status_code in (400, 404), number
     assert len((await house.get("apikeylist")).json()["data"]) == 1
 
@@ -153,7 +152,8 @@ async def test_a_parameter_that_does_not_fit_is_named(
 
 
 async def test_unknown_paths_and_methods_are_answered_in_openais_words(house: House) -> None:
-    for method, path in (("GET", "/v1/nothing"), ("POST", "/"), ("GET", "/yescale/nothing"), ("GET", "/docs"), ("GET", "/internal.sock")):  # fmt: skip
+    nowhere = (("GET", "/v1/nothing"), ("POST", "/"), ("GET", "/yescale/nothing"), ("GET", "/docs"))
+    for method, path in (*nowhere, ("GET", "/internal.sock")):
         answer = await house.client.request(method, path)
         error = answer.json()["error"]
         assert answer.status_code == 404
@@ -165,7 +165,7 @@ async def test_unknown_paths_and_methods_are_answered_in_openais_words(house: Ho
 
 async def test_every_answer_has_one_request_id_of_our_shape(house: House) -> None:
     given = "20260101000000123456789AbCdEf12"
-    for sent, kept in ((given, True), ("x", False), (given + "\x7f", False), ("", False)):
+    for sent, kept in ((given, True), ("x", False), (given + "g", False), ("", False)):
         answer = await house.client.get("/healthz", headers={"x-request-id": sent})
         said = answer.headers.get_list("x-request-id")
         assert len(said) == 1
@@ -207,7 +207,7 @@ async def test_no_answer_and_no_row_holds_a_secret(house: House) -> None:
 
 async def test_a_database_that_is_away_is_503_and_never_401(anyio_backend: object) -> None:
     """Database trouble is not a wrong key (promise 33); when it is back, everything works again by itself."""
-    with running() as server, server.database() as url:
+    with running(durable=True) as server, server.database() as url:
         async with open_house(url) as house:
             party = await make_party(house.context.database)
             worker = await house.worker()

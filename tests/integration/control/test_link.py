@@ -8,6 +8,7 @@ import stat
 from tests.integration.control.house import House
 from tests.integration.control.parties import Party, make_party, read_purse, read_rows
 from tests.integration.control.worker import new_incarnation
+from yescale.domain.ids import KeyId
 from yescale.ledger.purses import set_key_limit
 from yescale.store.tables import incarnations, keys, logs
 
@@ -85,7 +86,7 @@ async def test_a_draw_that_nobody_could_help_is_refused_at_once_with_what_is_the
 
 
 async def test_a_refusal_first_recalls_what_other_workers_hold_idle(house: House) -> None:
-    """A rich worker's idle money serves a poor one within the same draw (money.md 3, hole 8)."""
+    """A rich worker's idle money serves a poor one within the same draw."""
     party = await party_of(house, 10_000)
     rich, poor = await house.worker(), await house.worker()
     journal = house.journal(rich.incarnation)
@@ -116,7 +117,7 @@ async def test_a_refusal_first_settles_what_the_journals_already_gave_back(house
 
 
 async def test_many_draws_that_wait_share_one_recall(house: House) -> None:
-    """One recall in flight per purse, or a broke account floods every worker (money.md 3, hole 10)."""
+    """One recall in flight per purse, or a broke account floods every worker."""
     party = await party_of(house, 10_000)
     rich, poor = await house.worker(), await house.worker()
     await rich.draw((party.purse, 0, 9_000, 9_000))
@@ -182,11 +183,11 @@ async def test_a_deleted_key_is_said_to_be_changed_and_its_purse_closed_at_once(
 
 
 async def test_what_another_process_changes_is_passed_on_within_the_poll(house: House) -> None:
-    """Changes are numbered rows that every control polls; nobody has to tell this one (money.md 3, hole 35)."""
+    """Changes are numbered rows that every control polls; nobody has to tell this one."""
     party = await party_of(house, USD, limit=1_000)
     worker = await house.worker()
     async with house.context.database.writing() as connection:
-        await set_key_limit(connection, party.key, remaining=7)
+        await set_key_limit(connection, KeyId(party.key), remaining=7)
     changed = await worker.next("changed", timeout_s=3 * house.settings.control.poll_s)
     assert changed["hashes"] == [party.key_hash]
 

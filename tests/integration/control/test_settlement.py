@@ -8,6 +8,7 @@ import pytest
 from tests.integration.control.parties import check_books, make_party, read_purse, read_rows
 from tests.integration.control.worker import RawJournal, end_fields, line_of, new_call_id, new_incarnation
 from yescale.control.settlement import Pace, Settlement
+from yescale.domain.ids import Incarnation, PurseId
 from yescale.domain.link import Want
 from yescale.ledger.bank import draw
 from yescale.store.database import Database
@@ -30,7 +31,8 @@ def settlement(database: Database, folder: Path) -> Settlement:
 
 async def lend(database: Database, incarnation: str, *purses: int, amount: int) -> None:
     async with database.writing() as connection:
-        await draw(connection, incarnation, [Want(purse=p, have=0, least=amount, want=amount) for p in purses])
+        wants = [Want(purse=PurseId(p), have=0, least=amount, want=amount) for p in purses]
+        await draw(connection, Incarnation(incarnation), wants)
 
 
 async def test_every_whole_line_is_settled_once_however_often_the_loop_looks(
@@ -81,7 +83,7 @@ async def test_a_series_goes_on_in_the_next_file(database: Database, folder: Pat
 
 
 async def test_two_controls_that_read_the_same_files_settle_each_line_once(database: Database, folder: Path) -> None:
-    """Two readers of one journal (money.md 3, hole 19)."""
+    """Two readers of one journal."""
     party = await make_party(database, USD)
     journal = RawJournal(folder, new_incarnation())
     readers = [Settlement(database, folder, "node", Pace(lines=3, death_s=60.0)) for _ in range(3)]
@@ -148,7 +150,7 @@ async def test_a_journal_that_is_still_being_made_is_left_alone(
 async def test_an_unreadable_line_goes_to_quarantine_and_stops_nothing(
     database: Database, folder: Path, settlement: Settlement
 ) -> None:
-    """A poison record must not hold all leases of its file for ever (money.md 3, hole 23)."""
+    """A poison record must not hold all leases of its file for ever."""
     party = await make_party(database, USD)
     journal = RawJournal(folder, new_incarnation())
     journal.end("a", **party.end(1))

@@ -14,15 +14,17 @@ from tests.integration.control.parties import check_books
 from tests.integration.control.worker import RawJournal, new_call_id, new_incarnation
 from yescale.store.tables import tasks
 
-GOLDEN = [  # contract 3.3: model, group ratio in millionths, (meter, count, per, price), quota
-    ("gpt-4o", 1_000_000, [("input_tokens", 9, 10**6, 2_500_000_000), ("output_tokens", 12, 10**6, 10_000_000_000)], 71),
-    ("gpt-4o-mini", 1_500_000, [("input_tokens", 1000, 10**6, 150_000_000), ("output_tokens", 500, 10**6, 600_000_000)], 338),
-    ("claude-3-5-sonnet-20241022", 1_750_000, [("input_tokens", 100, 10**6, 3 * 10**9), ("output_tokens", 50, 10**6, 15 * 10**9)], 919),
+M = 10**6  # tokens or characters of a price, and a ratio of one
+USD = 10**9
+GOLDEN = [  # contract 3.3: model, group ratio, (meter, count, per, price), quota
+    ("gpt-4o", M, [("input_tokens", 9, M, 5 * USD // 2), ("output_tokens", 12, M, 10 * USD)], 71),
+    ("gpt-4o-mini", 1_500_000, [("input_tokens", 1000, M, 150_000_000), ("output_tokens", 500, M, 600_000_000)], 338),
+    ("claude-3-5-sonnet", 1_750_000, [("input_tokens", 100, M, 3 * USD), ("output_tokens", 50, M, 15 * USD)], 919),
     ("imagen4-fast", 1_250_000, [("requests", 1, 1, 40_000_000)], 25_000),
-    ("tts-1", 1_000_000, [("characters", 11, 10**6, 15 * 10**9)], 83),
-    ("whisper-1", 1_000_000, [("seconds", 60, 60, 30_000_000)], 15_000),
-    ("text-embedding-3-small", 1_000_000, [("input_tokens", 8, 10**6, 20_000_000)], 0),
-]  # fmt: skip
+    ("tts-1", M, [("characters", 11, M, 15 * USD)], 83),
+    ("whisper-1", M, [("seconds", 60, 60, 30_000_000)], 15_000),
+    ("text-embedding-3-small", M, [("input_tokens", 8, M, 20_000_000)], 0),
+]
 
 
 class Calls:
@@ -43,15 +45,15 @@ class Calls:
         lines = []
         for number, (meter, count, per, price) in enumerate(priced):
             amount = (2 * count * price * ratio + per * 10**6) // (2 * per * 10**6)
-            lines.append(
-                {"rule": number + 1, "meter": meter, "quantity": count, "per": per, "price": price, "ratio": ratio, "amount": amount}
-            )  # fmt: skip
+            line = {"rule": number + 1, "meter": meter, "quantity": count, "per": per, "price": price}
+            lines.append(line | {"ratio": ratio, "amount": amount})
         total = sum(line["amount"] for line in lines)
         key = self.key
         self.journal.end(
             fields.pop("id", None) or new_call_id(),
             key=key["id"], account=key["account"], username=key["username"], key_name=key["name"], group=key["group"],
-            model=model, upstream_model=fields.pop("upstream_model", model), usage={meter: count for meter, count, _, _ in priced},
+            model=model, upstream_model=fields.pop("upstream_model", model),
+            usage={meter: count for meter, count, _, _ in priced},
             lines=lines, amount=total, charges=[[key["account_purse"], total], [key["key_purse"], total]], **fields,
         )  # fmt: skip
         return total
@@ -84,7 +86,7 @@ async def test_a_fresh_demo_account_has_one_dollar(house: House) -> None:
 
 
 async def test_golden_calls_show_their_quota_and_move_the_balance_at_once(house: House) -> None:
-    """The golden numbers of the contract, 3.3; a read of money sees the calls before it (money.md 3, hole 39)."""
+    """The golden numbers of the contract, 3.3; a read of money sees the calls before it."""
     calls = await Calls.begin(house)
     left = 1_000_000_000
     for count, (model, ratio, priced, quota) in enumerate(GOLDEN, start=1):
@@ -108,7 +110,14 @@ async def test_a_log_row_explains_the_call(house: House) -> None:
         ("cache_read_tokens", 40, 10**6, 1_250_000_000),
         ("output_tokens", 50, 10**6, 10_000_000_000),
     ]
-    cost = calls.end("gpt-4o", 1_500_000, priced, id=call_id, stream=True, first_ms=321, total_ms=2_999, upstream_model="gpt-4o-2024-08-06", ip="192.0.2.7")  # fmt: skip
+    timed = {
+        "stream": True,
+        "first_ms": 321,
+        "total_ms": 2_999,
+        "upstream_model": "gpt-4o-2024-08-06",
+        "ip": "192.0.2.7",
+    }
+    cost = calls.end("gpt-4o", 1_500_000, priced, id=call_id, **timed)
     assert cost == (60 * 2_500 + 40 * 1_250 + 50 * 10_000) * 3 // 2
     page = (await house.get("logs", type=2)).json()
     assert (page["success"], page["message"]) == (True, "")
@@ -275,7 +284,8 @@ async def test_editquota_revives_an_exhausted_key_and_never_forgets_what_was_use
 
 @pytest.mark.parametrize(
     "body", [b"{}", b"[]", b"", b"{", b'{"remain_quota":-1}', b'{"remain_quota":1.5}', b'{"remain_quota":"7"}',
-             b'{"remain_quota":true}', b'{"remain_quota":null}', b'{"remain_quota":9007199254740993}', b'{"remain_quota":1e400}']
+             b'{"remain_quota":true}', b'{"remain_quota":null}', b'{"remain_quota":9007199254740993}',
+             b'{"remain_quota":1e400}']
 )  # fmt: skip
 async def test_editquota_refuses_what_is_no_quota(house: House, body: bytes) -> None:
     made = await house.operate("key create", username="demo", name="limited", quota=7)
@@ -421,8 +431,8 @@ async def test_tasks_of_the_range_come_newest_first(house: House) -> None:
     assert await ids(start_timestamp=0, end_timestamp=9_999, status="FAILURE") == []
     assert await ids(start_timestamp=0, end_timestamp=9_999, task_id="t1") == ["t1"]
     [task] = (await house.get("task", start_timestamp=1_001, end_timestamp=1_001)).json()["data"]
-    assert {name: task[name] for name in ("platform", "action", "status", "progress", "quota", "submit_time", "channel_id",
-            "user_id", "fail_reason", "data", "properties")} == {
+    assert {name: task[name] for name in ("platform", "action", "status", "progress", "quota", "submit_time",
+            "channel_id", "user_id", "fail_reason", "data", "properties")} == {
         "platform": "kling", "action": "text2video", "status": "SUCCESS", "progress": "100%", "quota": 1,
         "submit_time": 1_001, "channel_id": 0, "user_id": account, "fail_reason": "", "data": None, "properties": {},
     }  # fmt: skip

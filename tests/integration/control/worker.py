@@ -1,4 +1,4 @@
-"""A worker as control sees it, written from money.md and domain/link.py alone: raw frames and raw journal lines."""
+"""A worker as control sees it, written from domain/link.py alone: raw frames and raw journal lines."""
 
 import asyncio
 import fcntl

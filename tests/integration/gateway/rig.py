@@ -18,7 +18,8 @@ from yescale.domain.price import PriceRule
 from yescale.domain.snapshot import Channel, Group, Model, Snapshot
 from yescale.domain.usage import Meter
 from yescale.gateway.worker import Worker
-from yescale.settings import JournalSettings, RelaySettings, ServerSettings, Settings
+from yescale.settings import Settings
+from yescale.tuning import JournalSettings, RelaySettings, ServerSettings
 
 SECRET = "sk-upstream-secret"
 USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
@@ -56,6 +57,8 @@ class Visit:
         await self.raw(b"0\r\n\r\n")
 
     async def raw(self, data: bytes) -> None:
+        if self.writer.transport.is_closing():  # uvloop would raise a RuntimeError
+            raise ConnectionResetError
         self.writer.write(data)
         await self.writer.drain()
 

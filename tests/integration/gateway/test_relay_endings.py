@@ -3,7 +3,9 @@
 import asyncio
 import gc
 import json
+import resource
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -341,14 +343,15 @@ async def test_a_slow_client_pauses_its_upstream(rig: Rig) -> None:
     rig.first.script = flood
     client = await rig.post(stream=True)
     await client.head()
-    client.writer.transport.pause_reading()
+    transport = cast("asyncio.Transport", client.writer.transport)  # uvloop's own is no subclass
+    transport.pause_reading()
     for _ in range(100):
         before = sent
         await asyncio.sleep(0.1)
         if sent == before:
             break
     assert sent < 3_000
-    client.writer.transport.resume_reading()
+    transport.resume_reading()
     while await client.chunk():
         pass
     assert (await rig.end()).amount == PRICE
@@ -450,3 +453,45 @@ async def test_a_channel_that_makes_no_request_is_left_out_and_settled(rig: Rig)
     assert (answer.status, answer.json["error"]["code"]) == (503, "no_channel_available")
     end = await rig.end()
     assert (end.outcome, end.amount) == ("refused", 0)
+
+
+async def test_the_answer_waits_for_its_line_where_the_disk_is_full(rig: Rig) -> None:
+    """The end line is written before the last bytes, or a kill between them would give the answer away."""
+    rig.first.script = slow_whole
+    client = await rig.post()
+    await asyncio.sleep(0.25)
+    (file,) = rig.settings.journals.glob("[!.]*/*.log")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size, hard))
+    try:
+        answer = asyncio.ensure_future(client.answer())
+        await asyncio.sleep(0.5)
+        assert not answer.done()
+        assert rig.ends == []
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (await answer).status == 200
+    assert (await rig.end()).amount == PRICE
+
+
+async def test_a_slow_client_that_leaves_is_still_drained(rig: Rig) -> None:
+    """Promise 6: a paused upstream goes on when nobody reads any more."""
+
+    async def flood(visit: Visit) -> None:
+        await visit.stream()
+        for _ in range(1_000):
+            await visit.chunk(event("x" * 10_000))
+        await visit.chunk(event(finish_reason="stop") + usage_event() + DONE)
+        await visit.end()
+
+    rig.first.script = flood
+    rig.control.publish(rig.snapshot(version=2, drain_cost=10**11))
+    await asyncio.sleep(0.05)
+    client = await rig.post(stream=True)
+    await client.head()
+    transport = cast("asyncio.Transport", client.writer.transport)  # uvloop's own is no subclass
+    transport.pause_reading()
+    await asyncio.sleep(0.5)
+    client.leave()
+    end = await rig.end()
+    assert (end.outcome, end.estimated, end.amount) == ("client_gone", False, PRICE)

@@ -4,6 +4,7 @@ import pytest
 
 from tests.integration.gateway.control import key_record
 from yescale.domain.faults import Fault
+from yescale.domain.ids import ChannelId, PurseId
 from yescale.domain.link import Refused
 from yescale.gateway.admission import Credentials, check_key, explain_refusal, read_credentials
 
@@ -52,7 +53,7 @@ def test_two_different_keys_are_refused_and_the_same_twice_is_one() -> None:
 
 
 def test_an_administrators_suffix_names_a_channel() -> None:
-    assert read_credentials([(b"authorization", b"sk-" + KEY + b"-12")], BEARER) == Credentials(KEY, 12)
+    assert read_credentials([(b"authorization", b"sk-" + KEY + b"-12")], BEARER) == Credentials(KEY, ChannelId(12))
 
 
 @pytest.mark.parametrize(
@@ -82,14 +83,14 @@ def test_a_mapped_address_is_the_address() -> None:
 
 
 def test_only_administrators_name_channels() -> None:
-    fault = check_key(key_record(), Credentials(KEY, 1), "192.0.2.7", 0)
+    fault = check_key(key_record(), Credentials(KEY, ChannelId(1)), "192.0.2.7", 0)
     assert fault is not None
     assert fault.status == 403
-    assert check_key(key_record(role=10), Credentials(KEY, 1), "192.0.2.7", 0) is None
+    assert check_key(key_record(role=10), Credentials(KEY, ChannelId(1)), "192.0.2.7", 0) is None
 
 
 def test_a_refusal_says_what_is_missing() -> None:
-    refused = Refused(purse=1, code="insufficient_balance", balance=7_000, held=3_000)
+    refused = Refused(purse=PurseId(1), code="insufficient_balance", balance=7_000, held=3_000)
     fault = explain_refusal(refused, 10_000_000, 402)
     assert fault.details == {
         "available_quota": 2,
@@ -98,5 +99,5 @@ def test_a_refusal_says_what_is_missing() -> None:
         "held": 2,
     }
     assert explain_refusal(refused, 1, 403).status == 403
-    assert explain_refusal(Refused(purse=1, code="budget_exceeded"), 1, 402).status == 429
-    assert explain_refusal(Refused(purse=1, code="temporarily_unavailable"), 1, 402).status == 503
+    assert explain_refusal(Refused(purse=PurseId(1), code="budget_exceeded"), 1, 402).status == 429
+    assert explain_refusal(Refused(purse=PurseId(1), code="temporarily_unavailable"), 1, 402).status == 503

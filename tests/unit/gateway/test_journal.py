@@ -16,7 +16,7 @@ from tests.unit.gateway.fakes import INCARNATION, Time, end_line
 from yescale.domain.ids import PurseId
 from yescale.domain.journal import BackLine, EndLine, HeadLine, JournalLine, NextLine, NoLine, OpenCall, OpenLine
 from yescale.gateway.journal import Journal
-from yescale.settings import JournalSettings
+from yescale.tuning import JournalSettings
 
 ROOMY = JournalSettings(free_floor_bytes=0)
 DECODER = msgspec.json.Decoder(JournalLine)
@@ -198,7 +198,7 @@ from pathlib import Path
 from tests.unit.gateway.fakes import INCARNATION, Time, end_line
 from yescale.domain.ids import PurseId
 from yescale.gateway.journal import Journal
-from yescale.settings import JournalSettings
+from yescale.tuning import JournalSettings
 
 home, ends, spare, rotating = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "True"
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -261,7 +261,7 @@ import sys, time
 from pathlib import Path
 from tests.unit.gateway.fakes import INCARNATION, Time, end_line
 from yescale.gateway.journal import Journal
-from yescale.settings import JournalSettings
+from yescale.tuning import JournalSettings
 
 clock = Time()
 book = Journal(Path(sys.argv[1]) / "journals", INCARNATION, "n", JournalSettings(free_floor_bytes=0), clock, clock)
@@ -296,7 +296,7 @@ import subprocess, sys
 from pathlib import Path
 from tests.unit.gateway.fakes import INCARNATION, Time
 from yescale.gateway.journal import Journal
-from yescale.settings import JournalSettings
+from yescale.tuning import JournalSettings
 
 clock = Time()
 book = Journal(Path(sys.argv[1]) / "journals", INCARNATION, "n", JournalSettings(free_floor_bytes=0), clock, clock)

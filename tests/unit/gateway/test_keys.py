@@ -7,7 +7,7 @@ from tests.unit.gateway.fakes import FakeLink, Time, record
 from yescale.domain.ids import AccountId
 from yescale.domain.link import AskKey, Changed, KeyAnswer, KeyRecord, Welcome
 from yescale.gateway.keys import UNAVAILABLE, Found, KeyBounds, Keys
-from yescale.settings import MoneySettings
+from yescale.tuning import MoneySettings
 
 PEPPER = b"pepper"
 KEY = b"A" * 48

@@ -34,7 +34,7 @@ from yescale.gateway.keys import Keys
 from yescale.gateway.leases import Reservation
 from yescale.gateway.link import Link
 from yescale.gateway.purses import Purses
-from yescale.settings import JournalSettings, MoneySettings
+from yescale.tuning import JournalSettings, MoneySettings
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ from yescale.domain.link import Changed, Draw, Drawn, Granted, KeyRecord, Recall
 from yescale.gateway.keys import UNAVAILABLE, Found
 from yescale.gateway.leases import Reservation
 from yescale.gateway.purses import Purses
-from yescale.settings import MoneySettings
+from yescale.tuning import MoneySettings
 
 WELCOME = Welcome(node="n", key_pepper=b"p")
 

@@ -13,7 +13,7 @@ from yescale.domain.link import Changed, Draw, Drawn, KeyRecord, Recall, Recalle
 from yescale.gateway.keys import Found
 from yescale.gateway.leases import Reservation, Waiting
 from yescale.gateway.purses import Purses
-from yescale.settings import MoneySettings
+from yescale.tuning import MoneySettings
 
 WORKERS = st.integers(0, 1)
 KEYS = (record(1), record(2, limited=True))

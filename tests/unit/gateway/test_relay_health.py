@@ -5,7 +5,7 @@ from random import Random
 from yescale.domain.ids import AccountId, ChannelId, ProviderId
 from yescale.domain.snapshot import Channel
 from yescale.gateway.relay.health import ChannelHealth
-from yescale.settings import RelaySettings
+from yescale.tuning import RelaySettings
 
 CHANNEL = Channel(
     id=ChannelId(1), name="c", provider=ProviderId("openai"), base_url="", secrets=("a", "b"), models={}, groups=()

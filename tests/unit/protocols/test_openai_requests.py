@@ -24,7 +24,7 @@ def peek(body: str | bytes) -> Peek:
 def change(body: str, **changes: Any) -> str:
     raw = body.encode()
     found = peek(raw)
-    return rewrite(raw, found, Change(**({"model": found.model} | changes))).decode()
+    return rewrite(raw, found, Change(**{"model": found.model, **changes})).decode()
 
 
 @pytest.mark.parametrize(

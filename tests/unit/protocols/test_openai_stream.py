@@ -3,10 +3,10 @@
 import json
 
 import pytest
+from msgspec import Raw
 
 from yescale.domain.usage import Meter
 from yescale.protocols.openai_chat.responses import meters, read_chat, read_embeddings
-from yescale.protocols.openai_chat.schema import Raw
 from yescale.protocols.openai_chat.stream import ChatTap
 from yescale.protocols.sse import Framer, TooLong, data_of, split
 

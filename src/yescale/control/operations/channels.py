@@ -1,11 +1,11 @@
 """Channels: our accounts at providers. Their secrets go in and never come out."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Struct, UnsetType, convert, field
 from msgspec.structs import asdict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -71,6 +71,16 @@ class OneChannel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     id: ChannelId
 
 
+class MatchSecrets(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A channel, and secrets to compare with those that it has."""
+
+    id: ChannelId
+    secrets: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"MatchSecrets(id={self.id})"
+
+
 class ListChannels(Struct, frozen=True, forbid_unknown_fields=True):
     """All of them."""
 
@@ -81,8 +91,8 @@ async def add_channel(context: Context, asked: AddChannel) -> object:
     async with context.database.writing() as connection:
         await _check(connection, fields)
         now_ms = await database_ms(connection)
-        secrets = seal_secrets(context.vault, asked.secrets)
-        channel = await create_channel(connection, NewChannel(**(fields | {"secrets": secrets})), now_ms=now_ms)
+        new = convert(fields | {"secrets": seal_secrets(context.vault, asked.secrets)}, NewChannel)
+        channel = await create_channel(connection, new, now_ms=now_ms)
         await changes.note(connection, "snapshot", at_ms=now_ms)
     await context.announce()
     return await _show(context, channel)
@@ -92,6 +102,18 @@ async def list_all_channels(context: Context, _asked: ListChannels) -> object:
     """Every channel, without its secrets."""
     async with context.database.reading() as connection:
         return [_view(context, row) for row in await list_channels(connection)]
+
+
+async def match_secrets(context: Context, asked: MatchSecrets) -> object:
+    """Whether a channel has just these secrets: how a file is compared with it, since they are never shown."""
+    async with context.database.reading() as connection:
+        row = await find_channel(connection, asked.id)
+    if row is None:
+        raise _unknown(asked.id)
+    try:
+        return {"same": unseal_secrets(context.vault, row.secrets) == asked.secrets}
+    except SecretUnusable:
+        return {"same": False}
 
 
 async def edit_channel(context: Context, asked: EditChannel) -> object:
@@ -239,9 +261,13 @@ def _amiss_in_drain(seconds: float) -> str:
     return "" if 0 <= seconds <= 3_600 else "drain_s lies between 0 and 3600 seconds."
 
 
-_CHECKS: Final = {
+def _amiss_in_provider(provider: str) -> str:
+    return "" if provider.strip() else "A channel needs a provider."
+
+
+_CHECKS: Final[Mapping[str, Callable[[Any], str]]] = {
     "name": _amiss_in_name,
-    "provider": lambda provider: "" if provider.strip() else "A channel needs a provider.",
+    "provider": _amiss_in_provider,
     "base_url": _amiss_in_url,
     "secrets": _amiss_in_secrets,
     "models": _amiss_in_models,

@@ -63,9 +63,9 @@ class EditKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     id: KeyId
     name: str | UnsetType = UNSET
     group: str | UnsetType = UNSET
-    quota: int | None | UnsetType = UNSET
+    quota: int | UnsetType | None = UNSET
     expires_at: int | UnsetType = UNSET
-    models: tuple[str, ...] | None | UnsetType = UNSET
+    models: tuple[str, ...] | UnsetType | None = UNSET
     allow_ips: tuple[str, ...] | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from yescale.control.context import Context
-from yescale.control.operations import catalogue, channels, keys, money, system, users
+from yescale.control.operations import catalogue, channels, keys, logs, money, system, users
 from yescale.control.operations.refusals import OperationRefused
 
 
@@ -26,6 +26,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         "channel edit": Operation(channels.EditChannel, channels.edit_channel),
         "channel enable": Operation(channels.OneChannel, channels.enable_channel),
         "channel disable": Operation(channels.OneChannel, channels.disable_channel),
+        "channel matches": Operation(channels.MatchSecrets, channels.match_secrets),
         "channel delete": Operation(channels.OneChannel, channels.remove_channel),
         "model add": Operation(catalogue.AddModel, catalogue.add_model),
         "model list": Operation(catalogue.ListModels, catalogue.list_all_models),
@@ -48,6 +49,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         "topup": Operation(money.TopUp, money.top_up),
         "adjust": Operation(money.Adjust, money.adjust),
         "ledger verify": Operation(money.VerifyLedger, money.verify_ledger),
+        "log list": Operation(logs.ListCalls, logs.list_calls),
+        "log show": Operation(logs.OneCall, logs.show_call),
         "status": Operation(system.AskStatus, system.status),
     }
 )

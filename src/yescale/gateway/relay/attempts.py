@@ -34,6 +34,7 @@ class Attempts:
         "candidate",
         "current",
         "limit",
+        "losses",
         "notes",
     )
 
@@ -55,6 +56,7 @@ class Attempts:
         self.limit: int | None = None
         if reservation.amount < order.ceiling.most and order.peek.declared is None:
             self.limit = max(1, order.ceiling.output_tokens(reservation.amount))
+        self.losses: tuple[str, ...] = ()  # the field that carries that limit, once sent
 
     def start(self, call: CallId, body: bytes, started: float) -> None:
         """What is tried, and since when."""
@@ -72,7 +74,7 @@ class Attempts:
 
     def pick(self, verdict: Verdict) -> Candidate | float | None:
         """After a verdict: another candidate, or the seconds until the same may be tried again, or None."""
-        relay, settings = self._relay, self._relay.settings.relay
+        relay, settings = self._relay, self._relay.settings
         now = relay.now()
         in_time = len(self._tried) < settings.max_attempts and now - self._started < settings.total_s
         if not verdict.retry or not in_time:
@@ -95,12 +97,14 @@ class Attempts:
         if target is None or target.format is not self._surface.format:
             return False
         change = Change(model=candidate.upstream_model, limit=self.limit, limit_field=target.limit_field)
+        if self.limit is not None:
+            self.losses = (self._order.peek.limit_field or target.limit_field,)
         body = target.format.rewrite(self._body, self._order.peek, change)
         relay.health.begin(channel.id)
         self._sent_at = now
         if not self.notes:
             relay.journal.open(self._opening(channel.id))
-        limits = deadlines(relay.settings.relay, now - self._started)
+        limits = deadlines(relay.settings, now - self._started)
         self.current = relay.client.send(target.origin, target.head, body, sink, limits, replayable=True)
         return True
 
@@ -137,7 +141,7 @@ class Attempts:
         if candidate is None:
             return
         if verdict.rest_secret:
-            relay.health.rest_secret(candidate.channel, self._secret, relay.now(), relay.settings.relay.secret_rest_s)
+            relay.health.rest_secret(candidate.channel, self._secret, relay.now(), relay.settings.secret_rest_s)
             relay.link.rested(candidate.channel.id, self._secret, status)
         elif wait and not verdict.own:
             relay.health.rest_secret(candidate.channel, self._secret, relay.now(), wait)

@@ -113,7 +113,7 @@ class Call:
         if isinstance(peek, Fault):
             self._refuse(peek)
             return
-        least_output = relay.settings.money.least_output_tokens
+        least_output = relay.money.least_output_tokens
         order = admission.judge(peek, key, relay.table, self._surface.operation, least_output)
         if isinstance(order, Fault):
             if order is faults.MODEL_NOT_PRICED:

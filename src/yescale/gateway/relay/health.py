@@ -4,7 +4,7 @@ from random import Random
 
 from yescale.domain.ids import AccountId, ChannelId
 from yescale.domain.snapshot import Channel
-from yescale.settings import RelaySettings
+from yescale.tuning import RelaySettings
 
 
 class _State:

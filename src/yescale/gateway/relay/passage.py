@@ -99,7 +99,7 @@ class Passage:
         self._tries.start(call, body, self._exchange.started)
         if self._order.peek.stream:
             self._quiet = Deadline(self._relay.timers, self._keep_alive)
-            self._quiet.set(self._relay.now() + self._relay.settings.relay.keepalive_s)
+            self._quiet.set(self._relay.now() + self._relay.settings.keepalive_s)
         self._guard(self._try_next, verdicts.FIRST)
 
     # --- attempts
@@ -171,7 +171,7 @@ class Passage:
             self._first_at = self._relay.now()
         peek = self._order.peek
         if peek.stream and attempt.status in _OK and verdicts.is_stream(attempt):
-            self._tap = self._surface.format.tap(peek.wants_usage, self._relay.settings.relay.max_event_bytes)
+            self._tap = self._surface.format.tap(peek.wants_usage, self._relay.settings.max_event_bytes)
             self._pipe = self._flow
         else:
             self._pipe = self._gather
@@ -213,7 +213,7 @@ class Passage:
         else:
             exchange.begin(200, self._head(answers.EVENTS), out)
         if self._quiet is not None:
-            self._quiet.set(self._relay.now() + self._relay.settings.relay.keepalive_s)
+            self._quiet.set(self._relay.now() + self._relay.settings.keepalive_s)
 
     def _commit(self) -> None:
         self._committed = True
@@ -258,7 +258,7 @@ class Passage:
         """A piece of an answer that is needed whole."""
         self._parts.append(data)
         self._size += len(data)
-        limit = self._relay.settings.relay.max_answer_bytes if attempt.status in _OK else _MAX_ERROR_BYTES
+        limit = self._relay.settings.max_answer_bytes if attempt.status in _OK else _MAX_ERROR_BYTES
         if self._size > limit:
             attempt.cancel()
             self._fail(verdicts.GARBAGE, attempt.status, "answer too long")
@@ -367,7 +367,7 @@ class Passage:
             exchange.begin(200, self._head(answers.EVENTS), KEEPALIVE)
         elif not exchange.paused:
             exchange.write(KEEPALIVE)
-        quiet.set(self._relay.now() + self._relay.settings.relay.keepalive_s)
+        quiet.set(self._relay.now() + self._relay.settings.keepalive_s)
 
     def stop(self, *, everything: bool) -> None:
         """A shutdown: stop draining; with `everything`, end the call whatever its state."""
@@ -483,15 +483,15 @@ class Passage:
             client_request_id="" if own_id is None else own_id[:_MOST_ID].decode("ascii", "replace"),
             error=ending.code,
             note=note,
-            losses=() if self._tries.limit is None else ("max_tokens",),
+            losses=self._tries.losses,
         )
 
     def _head(self, kind: bytes) -> bytes:
         """The header lines of an answer that came from an upstream."""
         call = self._id.encode()
         head = answers.stream_head(call) if kind is answers.EVENTS else answers.head(call, kind)
-        if self._tries.limit is not None:
-            head += b"x-yescale-losses: max_tokens\r\n"
+        if self._tries.losses:
+            head += b"x-yescale-losses: %b\r\n" % ", ".join(self._tries.losses).encode()
         if admission.is_admin(self._reservation.key):
             head += b"x-yescale-channel: %d\r\n" % self._tries.channel
         return head

@@ -14,7 +14,7 @@ from yescale.gateway.purses import Purses
 from yescale.gateway.relay.health import ChannelHealth
 from yescale.gateway.relay.targets import Targets
 from yescale.routing.table import Table
-from yescale.settings import Settings
+from yescale.tuning import MoneySettings, RelaySettings
 from yescale.wire.client import Client
 from yescale.wire.timers import Timers
 
@@ -39,6 +39,7 @@ class Relay:
         "journal",
         "keys",
         "link",
+        "money",
         "now",
         "purses",
         "rng",
@@ -50,7 +51,8 @@ class Relay:
 
     def __init__(  # noqa: PLR0913 - the one place where a worker's parts meet
         self,
-        settings: Settings,
+        settings: RelaySettings,
+        money: MoneySettings,
         *,
         timers: Timers,
         clock: Clock,
@@ -63,6 +65,7 @@ class Relay:
         rng: Random,
     ) -> None:
         self.settings = settings
+        self.money = money
         self.timers = timers
         self.clock = clock
         self.now = now
@@ -73,7 +76,7 @@ class Relay:
         self.purses = purses
         self.rng = rng
         self.ids = RequestIds(rng)
-        self.health = ChannelHealth(settings.relay, rng)
+        self.health = ChannelHealth(settings, rng)
         self.table = Table(Snapshot(version=0))
         self.targets = Targets()
         self.calls: set[Live] = set()

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from yescale.domain import faults
 from yescale.domain.faults import Fault, FaultType
 from yescale.protocols.passthrough import UpstreamError, scrub
-from yescale.settings import RelaySettings
+from yescale.tuning import RelaySettings
 from yescale.wire.client import Attempt, Deadlines, Failure
 
 

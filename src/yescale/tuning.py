@@ -1,0 +1,81 @@
+"""Tuning: the limits, deadlines and paces of each part, as frozen values with defaults. `settings` reads them in.
+
+The comment behind a field is its documentation.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from yescale.wire.limits import ClientLimits, Deadlines, Limits
+
+Count = Annotated[int, Meta(ge=0)]
+Some = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(ge=0)]
+
+
+class JournalSettings(Struct, frozen=True, kw_only=True):
+    """Limits of the journal files."""
+
+    file_bytes: Some = 64 * 1024 * 1024  # a file goes on in the next one past this
+    free_floor_bytes: Count = 1024 * 1024 * 1024  # no call is admitted below this much free disk
+    unsettled_bytes: Some = 10 * 1024 * 1024 * 1024  # nor above this much unsettled journal
+    keep_days: Count = 7  # settled files are kept, to mend a restored database
+    open_delay_s: Seconds = 0.1  # a call stands in the journal this long after it went upstream, at latest
+    refusals_per_s: Count = 10  # refusal lines per key and second; the rest are counted
+
+
+class MoneySettings(Struct, frozen=True, kw_only=True):
+    """Reservations and leases."""
+
+    least_output_tokens: Count = 1_024  # reserved at least, where the client declared no limit
+    ahead_s: Seconds = 2.0  # of a worker's spending, drawn ahead
+    idle_return_s: Seconds = 5.0  # money that lay idle this long goes back to its purse
+    recall_s: Seconds = 1.0  # how long a refusal waits for money that others hold
+    refusal_s: Seconds = 1.0  # a worker repeats a refusal by itself this long
+    stale_for_s: Seconds = 600.0  # known keys go on while control is away
+    alive_for_s: Seconds = 600.0  # a worker without a heartbeat of its node admits nothing
+    lost_node_s: Seconds = 900.0  # the leases of a node that was not seen this long are closed
+
+
+class RelaySettings(Struct, frozen=True, kw_only=True):
+    """How a call is carried to a provider and back."""
+
+    max_body_bytes: Some = 32 * 1024 * 1024  # of a request
+    max_answer_bytes: Some = 64 * 1024 * 1024  # a whole (not streamed) answer
+    max_event_bytes: Some = 8 * 1024 * 1024  # one event of a stream
+    max_attempts: Some = 4  # channels tried for one call
+    total_s: Seconds = 3_600.0  # of a call, over all attempts
+    keepalive_s: Seconds = 15.0  # an SSE comment after this much silence
+    breaker_failures: Some = 5  # consecutive failures that rest a channel
+    breaker_rest_s: Seconds = 10.0  # doubled with each further failure, with jitter
+    breaker_rest_max_s: Seconds = 300.0  # but never longer than this
+    secret_rest_s: Seconds = 60.0  # after an upstream 401, 402 or 403
+    deadlines: Deadlines = Deadlines()
+    connections: ClientLimits = ClientLimits()
+
+
+class ServerSettings(Struct, frozen=True, kw_only=True):
+    """What a listener bears, and how processes are kept alive."""
+
+    limits: Limits = Limits()
+    drain_timeout_s: Seconds = 600.0  # SIGTERM: calls in flight may go on this long
+    files: Some = 65_536  # file descriptors asked for
+    files_least: Some = 1_024  # with fewer, the server does not start
+    backlog: Some = 4_096  # connections that wait in the kernel, per worker
+    start_s: Seconds = 60.0  # a new process that is not ready after this long is given up
+    control_stop_s: Seconds = 60.0  # control may settle this long after the last worker left
+    restart_s: Seconds = 0.1  # before a dead process is started again: doubled each time, with jitter
+    restart_max_s: Seconds = 10.0  # but never longer than this
+    steady_s: Seconds = 10.0  # a process that lived this long begins again at `restart_s`
+
+
+class ControlSettings(Struct, frozen=True, kw_only=True):
+    """The control process."""
+
+    settle_s: Seconds = 0.05  # between looks at journals that grew
+    settle_lines: Some = 500  # journal lines in one transaction
+    sync_s: Seconds = 1.0  # fdatasync of the journals
+    poll_s: Seconds = 1.0  # the change feed
+    heartbeat_s: Seconds = 5.0  # of this node, written to the database
+    trial_nano: Count = 1_000_000_000  # credit of a new account: $1
