@@ -60,7 +60,12 @@ class Line:
         self._writer: asyncio.StreamWriter | None = None
 
     async def post(
-        self, path: str, body: Mapping[str, Any] | bytes, headers: Mapping[str, str], *, leave_after: float | None = None
+        self,
+        path: str,
+        body: Mapping[str, Any] | bytes,
+        headers: Mapping[str, str],
+        *,
+        leave_after: float | None = None,
     ) -> Heard:
         """One call. `leave_after`: seconds until this client goes away without a word."""
         heard = Heard(began=time.time())
@@ -127,7 +132,12 @@ def _request(method: str, path: str, body: Mapping[str, Any] | bytes, headers: M
 
 
 async def call(
-    port: int, path: str, body: Mapping[str, Any] | bytes, headers: Mapping[str, str], *, leave_after: float | None = None
+    port: int,
+    path: str,
+    body: Mapping[str, Any] | bytes,
+    headers: Mapping[str, str],
+    *,
+    leave_after: float | None = None,
 ) -> Heard:
     """One call on a connection of its own."""
     line = Line(port)

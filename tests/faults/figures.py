@@ -34,5 +34,9 @@ def _rows(table: str) -> list[tuple[str, ...]]:
 
 
 def _table(rows: list[tuple[str, ...]]) -> str:
-    lines = ["| test | run | figure | value |", "| --- | --- | --- | --- |", *(f"| {' | '.join(row)} |" for row in rows)]
+    lines = [
+        "| test | run | figure | value |",
+        "| --- | --- | --- | --- |",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
     return "\n".join(lines) + "\n"

@@ -124,7 +124,7 @@ class House:
         return found
 
     def kill(self, kind: str) -> bool:
-        """kill -9 of one process of a kind; False if none runs now. What was killed outside the gateway starts again."""
+        """kill -9 of one process of a kind; False if none runs now. What is ours is started again."""
         children = self.children()
         if kind == PROVIDER and self._provider is not None:
             self._provider.kill()

@@ -32,7 +32,9 @@ async def stream(line: Line, key: Key, marker: str, rng: Random) -> Heard:
     said = f"{marker} " * rng.randrange(2, 20)
     body = {"model": rng.choice(MODELS), "messages": [{"role": "user", "content": said}], "stream": True}
     headers = key.headers | {"x-request-id": marker}
-    return await line.post(CHAT, body, headers, leave_after=rng.uniform(0.01, LEAVES_S) if rng.random() < 0.34 else None)
+    return await line.post(
+        CHAT, body, headers, leave_after=rng.uniform(0.01, LEAVES_S) if rng.random() < 0.34 else None
+    )
 
 
 def markers_of(text: str) -> set[str]:
@@ -85,5 +87,7 @@ async def test_no_stream_shows_anything_of_another(tmp_path: Path) -> None:
             assert markers_of(row.text) == {row.marker}
         assert mixed_lines(house) == []
         assert broken_laws(books) == []
-        published = Counter("completed" if each.completed else "left" if each.left else "failed" for each in heard.values())
+        published = Counter(
+            "completed" if each.completed else "left" if each.left else "failed" for each in heard.values()
+        )
         publish("isolation", "sqlite", {"streams": len(heard), "at once": len(lines), **published})

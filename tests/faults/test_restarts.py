@@ -1,4 +1,4 @@
-"""Restarts that an operator means: by SIGHUP nobody notices, by SIGTERM whoever was being served is served to the end."""
+"""Restarts that are meant: of a SIGHUP nobody notices, and before a SIGTERM ends the gateway it finishes its calls."""
 
 import asyncio
 import signal
@@ -14,6 +14,7 @@ from tests.faults.house import House, Key, housing, until
 from tests.faults.load import GOOD, Load, Made, Pace, furnish, now
 from tests.faults.scale import SCALE
 
+KEYS = 40  # so many that a worker meets new ones while control is away
 SETTLED_S = 0.5  # of load before and after each restart
 SENT_S = 0.05  # a call that began this long before a signal had been sent
 
@@ -21,7 +22,7 @@ SENT_S = 0.05  # a call that began this long before a signal had been sent
 def open_account(house: House) -> list[Key]:
     furnish(house)
     house.add_account("someone", "100")
-    return [house.add_key("someone") for _ in range(2)]
+    return [house.add_key("someone") for _ in range(KEYS)]
 
 
 async def check_books(house: House, load: Load) -> None:

@@ -64,7 +64,15 @@ def wrong_heads(cage: Cage) -> Iterator[tuple[str, Headers]]:
     yield CHAT, {"authorization": f"Basic {base64.b64encode(cage.put('basic').encode()).decode()}"}
     yield CHAT, {"authorization": f"Digest username={cage.put('digest')}"}
     yield "/v1/models", {"x-api-key": cage.put("x-api-key", "sk-")}
-    for name in ("x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-authorization", "x-auth-token", "mj-api-secret"):
+    for name in (
+        "x-api-key",
+        "api-key",
+        "x-goog-api-key",
+        "cookie",
+        "proxy-authorization",
+        "x-auth-token",
+        "mj-api-secret",
+    ):
         yield CHAT, {name: cage.put(f"header {name}", "sk-")}
     for name in ("key", "api_key", "access_token", "token"):
         yield f"{CHAT}?{name}={cage.put(f'query {name}', 'sk-')}", {}
@@ -133,11 +141,10 @@ async def ask_everything(house: House, cage: Cage) -> list[Heard]:
 
 def shown_to_owner(house: House, key_headers: Headers, access_headers: Headers) -> Iterable[str]:
     """What the account and the operator may read."""
-    for path, headers in (
-        ("/yescale/user", access_headers), ("/yescale/apikeylist", access_headers), ("/yescale/logs", access_headers),
-        ("/yescale/models", access_headers), ("/v1/models", key_headers), ("/metrics", {}), ("/metrics", access_headers),
-        ("/yescale/user", key_headers), ("/openapi.json", {}),
-    ):  # fmt: skip
+    owned = ("/yescale/user", "/yescale/apikeylist", "/yescale/logs", "/yescale/models", "/metrics")
+    pages = [(path, access_headers) for path in owned]
+    pages += [("/v1/models", key_headers), ("/yescale/user", key_headers), ("/metrics", {}), ("/openapi.json", {})]
+    for path, headers in pages:
         answer = httpx.get(f"http://{HOST}:{house.port}{path}", headers=dict(headers), timeout=30)
         yield f"{answer.headers} {answer.text}"
     for operation in ("channel list", "user list", "model list", "status", "ledger verify"):
@@ -177,7 +184,9 @@ async def test_no_secret_is_written_or_answered_anywhere(tmp_path: Path, databas
         places |= dict(files_of(house)) | {"database": (await read_books(house)).dump}
         assert {place: sung for place, text in places.items() if (sung := set(cage.sung(text)) - ALLOWED)} == {}
         assert {each.status for each in heard} >= {200, 400, 401, 403, 502}
-        assert any("canary" not in each.body.decode(errors="replace") and b"made with the key" in each.body for each in heard)
+        assert any(
+            "canary" not in each.body.decode(errors="replace") and b"made with the key" in each.body for each in heard
+        )
     after = dict(files_of(house))
     assert {place: sung for place, text in after.items() if (sung := set(cage.sung(text)) - ALLOWED)} == {}
     publish("secrets", database_url.partition("+")[0], {"canaries": len(cage.birds), "places looked at": len(places)})
