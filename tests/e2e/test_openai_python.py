@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -214,6 +215,8 @@ def test_errors_arrive_as_the_sdks_own_exceptions(
     failing: Installation, client: OpenAI, model: str, stream: bool
 ) -> None:
     kind, status = ERRORS[model]
+    if model == "gpt-4o+429":
+        time.sleep(1.1)  # its Retry-After: until then the channel rests
     with pytest.raises(kind) as caught:
         client.chat.completions.create(model=model, messages=HELLO, stream=stream)
     assert caught.value.status_code == status

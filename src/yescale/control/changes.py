@@ -78,7 +78,7 @@ class Feed:
     async def _read_some(self) -> bool:
         async with self._database.reading() as connection:
             found = await changes.after(connection, self._number)
-            latest = self._number if found else await changes.latest(connection)
+            latest: int = self._number if found else await changes.latest(connection)
         if latest < self._number:
             _LOG.error("the change feed went back from %d to %d: the database was restored", self._number, latest)
             self._number, self._behind = latest, True

@@ -4,13 +4,16 @@ import asyncio
 import hashlib
 import hmac
 import stat
+import tempfile
+from pathlib import Path
 
-from tests.integration.control.house import House
+from tests.integration.control.house import House, enter_house
 from tests.integration.control.parties import Party, make_party, read_purse, read_rows
 from tests.integration.control.worker import new_incarnation
 from yescale.domain.ids import KeyId
 from yescale.ledger.purses import set_key_limit
 from yescale.store.tables import incarnations, keys, logs
+from yescale.tuning import ControlSettings
 
 USD = 1_000_000_000
 
@@ -180,6 +183,20 @@ async def test_a_deleted_key_is_said_to_be_changed_and_its_purse_closed_at_once(
     assert (await worker.ask_key(hashed, count=2))["key"] is None
     refused = await worker.draw((key["key_purse"], 0, 1, 1))
     assert refused["refused"]["code"] == "invalid_api_key"
+
+
+async def test_own_writes_are_passed_on_without_waiting_for_the_poll(database_url: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="yescale-") as folder:
+        patient = ControlSettings(poll_s=3_600)
+        async with enter_house(Path(folder), database_url, control=patient) as house:
+            worker = await house.worker()
+            made = await house.operate("key create", username="demo", name="brief")
+            await house.call("PUT", f"editquota/{made['id']}", json={"remain_quota": 1})
+            await worker.next("changed", count=1)
+            await house.call("DELETE", f"deletekey/{made['id']}")
+            await worker.next("changed", count=2)
+            await house.operate("group set", name="vip", ratio="2")
+            await worker.next("publish", count=2)
 
 
 async def test_what_another_process_changes_is_passed_on_within_the_poll(house: House) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from tests.integration.ledger.parties import Bank, Worker, end_line
 from yescale.domain.ids import AccountId, CallId, ChannelId, KeyId, ModelName
 from yescale.domain.journal import BackLine, HeadLine, NoLine, OpenCall, OpenLine
-from yescale.domain.link import Granted, Refused, Want
+from yescale.domain.link import INCARNATION_CLOSED, Granted, Refused, Want
 from yescale.domain.usage import Meter
 from yescale.ledger.bank import draw
 from yescale.ledger.incarnations import NotReadToTheEnd, close_incarnation, open_incarnation, reclaim
@@ -301,7 +301,7 @@ async def test_a_death_gives_back_the_leases_and_names_the_interrupted_calls(ban
     assert (await bank.purse(owner.purse)).calls == 2
     refused = await worker.draw((owner.purse, 600, 600))
     assert isinstance(refused, Refused)
-    assert refused.code == "temporarily_unavailable"
+    assert refused.code == INCARNATION_CLOSED
 
 
 async def test_late_charges_of_a_reclaimed_worker_still_apply(bank: Bank) -> None:
