@@ -32,6 +32,7 @@ class Scale(Struct, frozen=True, kw_only=True):
 
     name: str
     kills: Kills
+    last_bytes: int  # answers whose worker is killed as soon as they are heard
     restarts: Restarts
     workers: tuple[int, ...]
     parallel: tuple[int, ...]  # calls at once on a balance that covers a few of them
@@ -44,6 +45,7 @@ SCALES: Final[Mapping[str, Scale]] = {
     "short": Scale(
         name="short",
         kills=Kills(each=1, answered=100, callers=8, idle_s=0.1, between_s=(0.3, 1.0), most_s=75),
+        last_bytes=4,
         restarts=Restarts(reloads=1, starts=1, callers=4, idle_s=0.05),
         workers=(4,),
         parallel=(20, 50),
@@ -54,6 +56,7 @@ SCALES: Final[Mapping[str, Scale]] = {
     "long": Scale(
         name="long",
         kills=Kills(each=8, answered=3_000, callers=12, idle_s=0.15, between_s=(0.3, 2.5), most_s=420),
+        last_bytes=20,
         restarts=Restarts(reloads=4, starts=3, callers=8, idle_s=0.05),
         workers=(1, 4),
         parallel=(20, 50, 200),

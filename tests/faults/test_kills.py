@@ -10,9 +10,10 @@ import pytest
 from msgspec import Struct
 
 from tests.faults.books import Books, broken_laws, quiet, read_books
+from tests.faults.caller import Heard, call
 from tests.faults.figures import publish
-from tests.faults.house import PROVIDER, SUPERVISOR, House, Key, housing
-from tests.faults.load import Load, Made, Pace, cost_of, furnish, now, under_way
+from tests.faults.house import PROVIDER, SUPERVISOR, House, Key, housing, until
+from tests.faults.load import SORTS, Load, Made, Pace, body_of, cost_of, furnish, mark, now, under_way
 from tests.faults.provider import Served, read_record
 from tests.faults.scale import SCALE, Kills
 
@@ -50,6 +51,32 @@ async def test_the_books_are_right_whatever_is_killed(tmp_path: Path, database_u
         assert (await asyncio.to_thread(house.ask, "ledger verify"))["ok"] is True
         assert broken_laws(await read_books(house)) == []
     publish("kills", database_url.partition("+")[0], figures_of(load, kills, books, served) | {"calls in the gap": gap})
+
+
+@pytest.mark.timeout(300)
+async def test_an_answer_that_was_heard_is_in_the_ledger(tmp_path: Path, database_url: str) -> None:
+    """Promise 31: every worker dies in the very moment in which a client has the last byte of its answer."""
+    heard: list[Heard] = []
+    async with housing(tmp_path / "house", database=database_url) as house:
+        furnish(house)
+        house.add_account("someone", "10")
+        key = house.add_key("someone")
+        for count in range(SCALE.last_bytes):
+            path, body = body_of(SORTS[count % 2], mark(), Random(count))
+            workers = [child for kind, child in house.children() if kind == "worker"]
+            heard.append(await call(house.port, path, body, key.headers))
+            for worker in workers:
+                worker.kill()
+            await until(
+                lambda old=workers: not any(child in old for _, child in house.children()), lambda: "not killed"
+            )
+            await house.ready()
+        assert all(each.completed for each in heard)
+        await quiet(house)
+        books = await read_books(house)
+        assert broken_laws(books) == []
+        assert Counter(row.call_id for row in books.charged) == Counter(each.request_id for each in heard)
+    publish("last bytes", database_url.partition("+")[0], {"answers whose worker was killed at once": len(heard)})
 
 
 def open_accounts(house: House) -> list[Key]:
