@@ -36,6 +36,7 @@ async def check_books(house: House, load: Load) -> None:
     assert completed - charged == set()
     assert charged - completed - left == set(), "charged, and not answered"
     assert [row.text for row in books.rows if row.outcome == "interrupted"] == []
+    assert "Traceback" not in house.log.read_text()
 
 
 def failed(made: Made) -> bool:
