@@ -17,7 +17,7 @@ WORKERS ?= auto
 sources := $(wildcard src tests bench docs)
 quick := $(wildcard tests/architecture tests/unit tests/laws)
 
-.PHONY: help setup dev run test check fmt lock clean
+.PHONY: help setup dev run test faults check fmt lock clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -42,6 +42,9 @@ run: setup ## install and start yescale with the sandbox on 127.0.0.1:3000
 
 test: dev ## run every test; ARGS="-k name" to choose, WORKERS=0 to run in one process
 	@$(bin)/python -m pytest -n $(WORKERS) --maxprocesses 8 $(ARGS)
+
+faults: dev ## kill and restart everything under load, for long; writes its figures into docs/reliability.md
+	@FAULTS=long $(bin)/python -m pytest tests/faults -n 0 -s $(ARGS)
 
 check: dev ## formatting, lint, types, imports, dependencies and the quick tests
 	@$(bin)/ruff format --check --quiet $(sources)

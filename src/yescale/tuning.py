@@ -33,6 +33,7 @@ class MoneySettings(Struct, frozen=True, kw_only=True):
     idle_return_s: Seconds = 5.0  # money that lay idle this long goes back to its purse
     recall_s: Seconds = 1.0  # how long a refusal waits for money that others hold
     refusal_s: Seconds = 1.0  # a worker repeats a refusal by itself this long
+    restart_s: Seconds = 10.0  # calls wait for a control that is away, if its last heartbeat is no older
     stale_for_s: Seconds = 600.0  # known keys go on while control is away
     alive_for_s: Seconds = 600.0  # a worker without a heartbeat of its node admits nothing
     insufficient_funds_status: Literal[402, 403] = 402  # of a call that the account cannot pay

@@ -95,7 +95,7 @@ class LinkServer:
     async def open(self, path: Path) -> None:
         """Listen; the socket of an earlier life is replaced."""
         remove_socket(path)
-        self._server = await asyncio.start_unix_server(self._converse, path, backlog=_BACKLOG)
+        self._server = await asyncio.start_unix_server(self._accept, path, backlog=_BACKLOG)
         close_to_others(path)
 
     async def close(self) -> None:
@@ -106,11 +106,13 @@ class LinkServer:
             conversation.cancel()
         await asyncio.gather(*self._conversations, return_exceptions=True)
 
+    def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """Begin a conversation; asyncio itself would show a traceback for each that `close` cancels."""
+        task = asyncio.create_task(self._converse(reader, writer))
+        self._conversations.add(task)
+        task.add_done_callback(self._conversations.discard)
+
     async def _converse(self, reader: StreamReader, writer: StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._conversations.add(task)
-            task.add_done_callback(self._conversations.discard)
         connection = Connection(writer)
         slots = asyncio.Semaphore(_IN_FLIGHT)
         try:

@@ -50,6 +50,7 @@ class Source(Protocol):
     """What the cache needs of the link."""
 
     up: bool
+    alive_at: float
     welcome: Welcome | None
 
     def on(self, kind: type[M], callback: Callable[[M], object]) -> None: ...
@@ -94,6 +95,7 @@ class Keys:
         self.unknown = 0  # answers "no such key" since the start
         self._link = link
         self._stale_for = settings.stale_for_s
+        self._restart = settings.restart_s
         self._timers = timers
         self._clock = clock
         self._bounds = bounds or KeyBounds()
@@ -150,8 +152,13 @@ class Keys:
         return False
 
     def _ask(self, presented: bytes, then: Then) -> None:
-        if not self._link.up or not self._pepper:
-            then(self._stale(presented))
+        if not self._link.up:
+            stale = self._stale(presented)
+            if not isinstance(stale, Unavailable) or self._clock.boot() - self._link.alive_at > self._restart:
+                then(stale)
+                return
+        if not self._pepper:
+            then(UNAVAILABLE)
             return
         key_hash = hmac.digest(self._pepper, presented, "sha256")
         asked = self._asked.get(key_hash)

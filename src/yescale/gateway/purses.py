@@ -169,6 +169,10 @@ class Purses:
     def _shut(self, now: float) -> bool:
         return self.closed or not self._journal.writable or now - self._link.alive_at > self._alive_for
 
+    def _away(self, now: float) -> bool:
+        """Is control gone for longer than a restart takes? Until then calls wait for it."""
+        return not self._link.up and now - self._link.alive_at > self._settings.restart_s
+
     def _enter(self, purse: PurseId) -> Lease:
         entry = self._book[purse] = Lease(purse)
         return entry
@@ -222,7 +226,7 @@ class Purses:
             else:
                 self._finish(call, self._reserve(call.key, call.held, min(room, call.most), now))
             return True
-        if self._shut(now) or not self._link.up or call.draws >= _MAX_DRAWS or now - call.since > _WAIT_S:
+        if self._shut(now) or self._away(now) or call.draws >= _MAX_DRAWS or now - call.since > _WAIT_S:
             self._refuse(call, _UNAVAILABLE)
             return True
         refusal = self._standing(call, now)

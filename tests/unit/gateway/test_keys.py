@@ -146,6 +146,25 @@ def test_while_control_is_away_known_keys_work_for_ten_minutes_and_then_it_is_50
     assert desk.got == [record(), UNAVAILABLE, record(), UNAVAILABLE]
 
 
+def test_a_new_key_waits_for_a_control_that_is_being_restarted() -> None:
+    desk = Desk()
+    desk.part()
+    desk.find()
+    desk.meet()
+    assert desk.asked() == [digest(KEY)]
+    desk.answer(record())
+    assert desk.got == [record()]
+
+
+def test_a_new_key_does_not_wait_for_a_control_that_is_away_for_longer() -> None:
+    """promise 33"""
+    desk = Desk()
+    desk.part()
+    desk.time.pass_(11)
+    desk.find()
+    assert desk.got == [UNAVAILABLE]
+
+
 def test_when_control_is_back_each_known_key_is_asked_for_again_since_changes_were_missed() -> None:
     desk = Desk()
     desk.know()

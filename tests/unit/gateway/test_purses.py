@@ -436,7 +436,22 @@ def test_while_the_link_is_down_what_is_in_hand_is_spent_and_then_it_is_503() ->
     desk.admit(900, 5_000)
     desk.admit(200)
     assert [reservation.amount for reservation in desk.admitted()] == [1_000]
+    assert desk.codes() == []
+    desk.time.pass_(3.1)
     assert desk.codes() == ["temporarily_unavailable"]
+    desk.time.pass_(10)
+    desk.admit(200)
+    assert desk.codes() == ["temporarily_unavailable"] * 2
+
+
+def test_a_call_waits_for_a_control_that_is_being_restarted() -> None:
+    desk = Desk(p10=10_000)
+    desk.link.part()
+    desk.admit(100)
+    desk.link.up = True
+    desk.link.say(WELCOME)
+    desk.answer()
+    assert [reservation.amount for reservation in desk.admitted()] == [100]
 
 
 def test_a_draw_is_asked_again_when_the_link_is_back_and_two_answers_grant_once() -> None:

@@ -1,0 +1,114 @@
+"""Restarts that are meant: of a SIGHUP nobody notices, and before a SIGTERM ends the gateway it finishes its calls."""
+
+import asyncio
+import signal
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.faults.books import broken_laws, quiet, read_books
+from tests.faults.caller import Heard
+from tests.faults.figures import publish
+from tests.faults.house import House, Key, housing, until
+from tests.faults.load import GOOD, Load, Made, Pace, furnish, now
+from tests.faults.provider import read_record
+from tests.faults.scale import SCALE
+
+KEYS = 40  # so many that a worker meets new ones while control is away
+SETTLED_S = 0.5  # of load before and after each restart
+SENT_S = 0.05  # a call that began this long before a signal had been sent
+
+
+def open_account(house: House) -> list[Key]:
+    furnish(house)
+    house.add_account("someone", "100")
+    return [house.add_key("someone") for _ in range(KEYS)]
+
+
+async def check_books(house: House, load: Load) -> None:
+    """Each good answer is one charged row, and nothing was interrupted."""
+    assert (await quiet(house))["ok"] is True
+    books = await read_books(house)
+    assert broken_laws(books) == []
+    completed = {each.marker for each in load.made if each.heard.completed}
+    left = {each.marker for each in load.made if each.heard.left}
+    charged = {row.marker for row in books.charged}
+    assert completed - charged == set()
+    assert charged - completed - left == set(), "charged, and not answered"
+    assert [row.text for row in books.rows if row.outcome == "interrupted"] == []
+    assert "Traceback" not in house.log.read_text()
+
+
+def failed(house: House, load: Load) -> list[Made]:
+    """Calls that their clients did not give up and that were not answered whole; without the raced ones."""
+    seen = {each.marker for each in read_record(house.record)}
+    lost = [made for made in load.made if not made.heard.completed and not made.heard.left]
+    return [made for made in lost if made.marker in seen or not raced(made.heard)]
+
+
+def raced(heard: Heard) -> bool:
+    """A kept connection was used again in the moment in which it was closed, idle: no HTTP server can tell its client
+    in time, and clients call once more (RFC 9112, 9.5). The provider has never seen such a call.
+    """
+    return heard.reused and heard.status == 0 and heard.trouble in {"ConnectionResetError", "IncompleteReadError"}
+
+
+def told(made: Made) -> str:
+    """How a call failed, for the message of the test."""
+    heard = made.heard
+    return f"{made.sort.name}: {heard.trouble} {heard.status} {heard.body[:200]!r} reused={heard.reused} {heard.began}"
+
+
+@pytest.mark.timeout(600)
+async def test_sighup_fails_no_call(tmp_path: Path, database_url: str) -> None:
+    """Workers and control are replaced one after the other, again and again, and every call is answered."""
+    async with housing(tmp_path / "house", database=database_url) as house:
+        scale = SCALE.restarts
+        load = Load(house, open_account(house), Pace(callers=scale.callers, idle_s=scale.idle_s, sorts=GOOD), Random())
+        before = {child.pid for _, child in house.children()}
+        for count in range(1, scale.reloads + 1):
+            await asyncio.sleep(SETTLED_S)
+            house.signal(signal.SIGHUP)
+            await until(lambda count=count: house.log.read_text().count('"replaced all"') == count, lambda: "no reload")
+        await asyncio.sleep(SETTLED_S)
+        await load.stop()
+        assert before.isdisjoint(child.pid for _, child in house.children())
+        assert [told(each) for each in failed(house, load)] == []
+        await check_books(house, load)
+        publish("reloads", database_url.partition("+")[0], figures_of(load, scale.reloads))
+
+
+@pytest.mark.timeout(600)
+async def test_sigterm_and_a_new_start_finish_what_was_begun(tmp_path: Path, database_url: str) -> None:
+    """Who called before the signal gets the whole answer; who calls in the gap gets nothing and pays nothing."""
+    async with housing(tmp_path / "house", database=database_url) as house:
+        scale = SCALE.restarts
+        load = Load(house, open_account(house), Pace(callers=scale.callers, idle_s=scale.idle_s, sorts=GOOD), Random())
+        gaps: list[tuple[float, float]] = []
+        for _ in range(scale.starts):
+            await asyncio.sleep(SETTLED_S)
+            began = now()
+            assert await house.stop() == 0
+            await house.start()
+            gaps.append((began, now()))
+        await asyncio.sleep(SETTLED_S)
+        await load.stop()
+        lost = failed(house, load)
+        outside = [each for each in lost if not any(begin - SENT_S < each.heard.began < end for begin, end in gaps)]
+        assert [told(each) for each in outside] == []
+        assert [told(each) for each in lost if each.heard.status == 200] == [], "an answer was broken off"
+        await check_books(house, load)
+        figures = {"calls in the gaps": len(lost)} | figures_of(load, scale.starts)
+        publish("whole restarts", database_url.partition("+")[0], figures)
+
+
+def figures_of(load: Load, restarts: int) -> dict[str, object]:
+    heard = [each.heard for each in load.made]
+    return {
+        "restarts": restarts,
+        "calls made": len(heard),
+        "answered whole": sum(each.completed for each in heard),
+        "left": sum(each.left for each in heard),
+        "sent on a connection that was just closed": sum(map(raced, heard)),
+    }
