@@ -20,7 +20,7 @@ from pathlib import Path
 from bench import gateway, nginx
 from bench.processes import OTHER_CORE, Missing, Subject, free_port, running, wait_for_port
 from bench.report import write_page
-from bench.scenarios import CROWDS, SCENARIOS, Scenario, Window, measure
+from bench.scenarios import CROWDS, PRIMING, SCENARIOS, Scenario, Window, measure
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "latest.json"
@@ -64,6 +64,7 @@ def run(arguments: argparse.Namespace) -> dict[str, object]:
         wait_for_port(port)
         floor = stack.enter_context(nginx.proxying(folder / "nginx", port))
         ours = stack.enter_context(gateway.serving(folder / "yescale", port, arguments.database))
+        measure(load, folder, PRIMING, ours)
         found: dict[str, dict[str, object]] = {}
         for scenario in scenarios:
             rounds = 1 if scenario in CROWDS else arguments.rounds

@@ -139,7 +139,7 @@ class Control(Struct, frozen=True, kw_only=True):
 def _compose(settings: Settings, database: Database, vault: Vault) -> Control:
     node = read_node_id(settings.home)
     workers = Workers()
-    snapshots = Snapshots(database, vault)
+    snapshots = Snapshots(database, vault, settings.money)
     settlement = Settlement(database, settings.journals, node, _pace(settings))
     draws = Draws(Lender(database, node), workers, settlement.catch_up, settings.money.recall_s)
 

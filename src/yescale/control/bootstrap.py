@@ -23,7 +23,7 @@ from yescale.domain.ids import ChannelId, ModelName
 from yescale.domain.money import Nano, Ratio
 from yescale.store import changes
 from yescale.store.catalogue import CatalogueEntry, set_model
-from yescale.store.channels import NewChannel, create_channel, list_channels, update_channel
+from yescale.store.channels import ChannelRow, NewChannel, create_channel, list_channels, update_channel
 from yescale.store.database import Database, database_ms
 from yescale.store.groups import set_group
 from yescale.store.meta import read_setting, set_once
@@ -34,6 +34,8 @@ _DONE: Final = "bootstrap"
 _ROOT: Final = "root"
 _DEMO: Final = "demo"
 _SANDBOX: Final = "sandbox"
+_ENABLED: Final = 1
+_DISABLED: Final = 2
 _SANDBOX_SECRET: Final = "sk-sandbox-yescale"  # noqa: S105 - opens nothing but the fake providers of this machine
 _GROUPS: Final[tuple[tuple[str, Ratio], ...]] = (
     ("default", 1_000_000),
@@ -79,6 +81,8 @@ async def prepare(database: Database, vault: Vault, note_file: Path, addresses: 
             note = {"admin_username": _ROOT, "admin_password": password}
         if addresses.sandbox_url:
             note |= await _follow_sandbox(connection, vault, addresses, trial)
+        else:
+            await _rest_sandbox(connection, now_ms)
         await changes.note(connection, "snapshot", at_ms=now_ms)
         note |= {"base_url": addresses.base_url}
         note |= {"sandbox_url": addresses.sandbox_url} if addresses.sandbox_url else {}
@@ -132,10 +136,11 @@ async def _follow_sandbox(
 ) -> dict[str, Any]:
     """Point the sandbox channel at the sandbox; make it and the demo account at the first start with one."""
     now_ms = await database_ms(connection)
-    channel = next((row for row in await list_channels(connection) if row.name == _SANDBOX), None)
+    channel = await _sandbox_channel(connection)
     if channel is not None:
-        if channel.base_url != addresses.channel_url:
-            await update_channel(connection, ChannelId(channel.id), now_ms=now_ms, base_url=addresses.channel_url)
+        there = {"base_url": addresses.channel_url, "status": _ENABLED}
+        if (channel.base_url, channel.status) != tuple(there.values()):
+            await update_channel(connection, ChannelId(channel.id), now_ms=now_ms, **there)
         return {}
     await _add_sandbox(connection, vault, addresses, now_ms)
     if not await set_once(connection, f"{_DONE}/demo", "true", now_ms=now_ms):
@@ -144,6 +149,17 @@ async def _follow_sandbox(
     account, access_key = await open_account(connection, vault, asked, None, trial)
     _, api_key = await open_key(connection, vault, account, Terms(name=_DEMO))
     return {"api_key": api_key, "access_key": access_key}
+
+
+async def _rest_sandbox(connection: AsyncConnection, now_ms: int) -> None:
+    """Send no call to a sandbox that this start does not have."""
+    channel = await _sandbox_channel(connection)
+    if channel is not None and channel.status == _ENABLED:
+        await update_channel(connection, ChannelId(channel.id), now_ms=now_ms, status=_DISABLED)
+
+
+async def _sandbox_channel(connection: AsyncConnection) -> ChannelRow | None:
+    return next((row for row in await list_channels(connection) if row.name == _SANDBOX), None)
 
 
 async def _add_sandbox(connection: AsyncConnection, vault: Vault, addresses: Addresses, now_ms: int) -> None:

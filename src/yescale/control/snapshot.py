@@ -14,6 +14,7 @@ from yescale.store.channels import ChannelRow, list_channels
 from yescale.store.database import Database
 from yescale.store.groups import list_groups
 from yescale.store.prices import current_prices
+from yescale.tuning import MoneySettings
 
 _LOG: Final = logging.getLogger(__name__)
 _PLACE: Final = "channel secrets"
@@ -23,10 +24,11 @@ _SECRETS: Final = msgspec.json.Decoder(tuple[str, ...])
 class Snapshots:
     """The newest snapshot, and how to make a newer one."""
 
-    def __init__(self, database: Database, vault: Vault) -> None:
+    def __init__(self, database: Database, vault: Vault, money: MoneySettings) -> None:
         self.current = Snapshot(version=0)
         self._database = database
         self._vault = vault
+        self._money = money
 
     async def refresh(self) -> None:
         """Build it anew. Its version is the number of the newest change. Raises DatabaseAway."""
@@ -43,6 +45,8 @@ class Snapshots:
             models=tuple(row.model for row in models),
             channels=tuple(channel for channel in opened if channel is not None),
             prices=prices,
+            insufficient_funds_status=self._money.insufficient_funds_status,
+            minimum_balance=self._money.minimum_balance,
         )
 
 

@@ -1,6 +1,7 @@
 """Purses and leases under lock: read in id order, worked on in memory, written back whole."""
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Final
 
 from msgspec import Struct
@@ -9,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.domain.ids import AccountId, Incarnation, PurseId
 from yescale.domain.money import Nano
-from yescale.store.bulk import among, bulk_update, bulk_upsert, padded
+from yescale.store.bulk import as_given, bulk_update, bulk_upsert, listed
 from yescale.store.database import database_ms
 from yescale.store.tables import leases, purses
 
 
-class Purse(Struct):
+class Purse(Struct, gc=False):
     """The working copy of a locked purse row. granted - spent = balance - over, always."""
 
     id: PurseId
@@ -34,7 +35,7 @@ class Purse(Struct):
 
     def pay(self, amount: Nano) -> Nano:
         """Charge in full: the balance pays what it can, which is returned; the rest is `over`."""
-        paid = min(amount, self.balance)
+        paid = amount if amount < self.balance else self.balance
         self.balance -= paid
         self.over += amount - paid
         self.spent += amount
@@ -53,7 +54,7 @@ class Purse(Struct):
         self.balance += amount
 
 
-class Lease(Struct):
+class Lease(Struct, gc=False):
     """What one incarnation may spend of one purse: three totals that only grow."""
 
     purse_id: PurseId
@@ -68,13 +69,17 @@ class Lease(Struct):
         return max(0, self.granted - self.settled - self.returned)
 
 
-_PURSE_COLUMNS: Final = [purses.c[name] for name in Purse.__struct_fields__]
-_LOCK: Final = among(
-    lambda in_ids: select(*_PURSE_COLUMNS).where(in_ids(purses.c.id)).order_by(purses.c.id).with_for_update()
+_LOCK: Final = listed(
+    lambda given: (
+        select(*[purses.c[name] for name in Purse.__struct_fields__])
+        .where(given.has(purses.c.id))
+        .order_by(purses.c.id)
+        .with_for_update()
+    )
 )
-_LEASES: Final = among(
-    lambda in_ids: select(*[leases.c[name] for name in Lease.__struct_fields__]).where(
-        leases.c.incarnation == bindparam("incarnation"), in_ids(leases.c.purse_id)
+_LEASES: Final = listed(
+    lambda given: select(*[leases.c[name] for name in Lease.__struct_fields__]).where(
+        leases.c.incarnation == bindparam("incarnation"), given.has(leases.c.purse_id)
     )
 )
 _NEW: Final = purses.insert().returning(purses.c.id)
@@ -85,10 +90,8 @@ _WRITE_LEASES: Final = bulk_upsert(leases, ("purse_id", "incarnation"), ("grante
 
 async def lock_purses(connection: AsyncConnection, ids: Iterable[PurseId]) -> dict[PurseId, Purse]:
     """The purses that exist, locked in id order until the transaction ends."""
-    wanted = padded(ids)
-    if not wanted:
-        return {}
-    rows = await connection.execute(_LOCK[connection.dialect.name], {"ids": wanted})
+    wanted = set(ids)
+    rows = await _LOCK.fetch(connection, given=as_given(wanted)) if wanted else ()
     return {row[0]: Purse(*row) for row in rows}
 
 
@@ -96,32 +99,21 @@ async def read_leases(
     connection: AsyncConnection, incarnation: Incarnation, ids: Iterable[PurseId]
 ) -> dict[PurseId, Lease]:
     """The leases of an incarnation on these purses, a fresh one where there is none. Lock the purses first."""
-    wanted = padded(ids)
-    found = {purse: Lease(purse_id=purse, incarnation=incarnation) for purse in wanted}
-    if wanted:
-        query = _LEASES[connection.dialect.name]
-        for row in await connection.execute(query, {"incarnation": incarnation, "ids": wanted}):
-            found[row[0]] = Lease(*row)
+    wanted = set(ids)
+    rows = await _LEASES.fetch(connection, given=as_given(wanted), incarnation=incarnation) if wanted else ()
+    found = {row[0]: Lease(*row) for row in rows}
+    found.update({purse: Lease(purse_id=purse, incarnation=incarnation) for purse in wanted.difference(found)})
     return found
 
 
 async def write_purses(connection: AsyncConnection, rows: Iterable[Purse]) -> None:
     """Write the figures back, in id order."""
-    ordered = sorted(rows, key=lambda purse: purse.id)
-    await _WRITE_PURSES.run(
-        connection,
-        [
-            (row.granted, row.spent, row.balance, row.held, row.over, row.calls, row.used_ms, row.strained_ms, row.id)
-            for row in ordered
-        ],
-    )
+    await _WRITE_PURSES.run(connection, sorted(rows, key=attrgetter("id")))
 
 
 async def write_leases(connection: AsyncConnection, rows: Iterable[Lease]) -> None:
     """Write the totals back, making what is new."""
-    await _WRITE_LEASES.run(
-        connection, [(row.purse_id, row.incarnation, row.granted, row.settled, row.returned) for row in rows]
-    )
+    await _WRITE_LEASES.run(connection, list(rows))
 
 
 async def new_purse(

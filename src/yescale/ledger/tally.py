@@ -23,6 +23,14 @@ class Book(Struct, frozen=True, kw_only=True):
     key_purses: Mapping[KeyId, PurseId]  # of calls that name no purse
 
 
+class Named(Struct, frozen=True):
+    """The rows that lines name. `keys`: of calls that name no purse."""
+
+    accounts: set[AccountId]
+    keys: set[KeyId]
+    purses: set[PurseId]
+
+
 class Charge(Struct, frozen=True, gc=False):
     """A call that is settled, and how much of it the account could pay."""
 
@@ -56,6 +64,8 @@ class Tally:
         self.refusals: list[NoLine] = []
         self.alarms: list[str] = []
         self._book = book
+        self._purses = book.purses
+        self._leases = book.leases
         self._before = {purse_id: lease.outstanding for purse_id, lease in book.leases.items()}
         self._rich = {purse_id for purse_id, purse in book.purses.items() if purse.balance > 0}
         self._leased: set[PurseId] = set()
@@ -84,27 +94,26 @@ class Tally:
 
     def close(self) -> tuple[list[Purse], list[Purse]]:
         """Bring `held` up to date. Returns the purses that an overrun strains, and the key purses that ran empty."""
-        purses = self._book.purses
         strained: list[Purse] = []
         for purse_id in self._leased:
-            lease, purse = self._book.leases[purse_id], purses[purse_id]
+            lease, purse = self._leases[purse_id], self._purses[purse_id]
             purse.held = max(0, purse.held + lease.outstanding - self._before[purse_id])
             if purse.held > purse.balance and lease.settled + lease.returned > lease.granted:
                 strained.append(purse)
         emptied = [
             purse
-            for purse in purses.values()
-            if purse.scope == "key" and purse.limited and purse.balance == 0 and purse.id in self._rich
+            for purse in self._purses.values()
+            if purse.limited and purse.balance == 0 and purse.scope == "key" and purse.id in self._rich
         ]
         return strained, emptied
 
     @property
     def leased(self) -> list[Lease]:
         """The leases that moved."""
-        return [self._book.leases[purse_id] for purse_id in sorted(self._leased)]
+        return [self._leases[purse_id] for purse_id in sorted(self._leased)]
 
     def _end(self, record: Record, end: EndLine) -> None:
-        account = self._book.purses.get(self._book.account_purses.get(end.account, PurseId(0)))
+        account = self._purses.get(self._book.account_purses.get(end.account, PurseId(0)))
         if reason := _unfit(end, account):
             self.rejects.append(Reject(record, reason, end.amount if 0 <= end.amount <= MOST else 0))
             return
@@ -113,8 +122,8 @@ class Tally:
         for purse_id, amount in end.charges:
             if purse_id != account.id:
                 self._pay_beside(purse_id, amount, end)
-        if not end.charges and (key := self._book.purses.get(self._book.key_purses.get(end.key, PurseId(0)))):
-            _count(key, end.at_ms)
+        if not end.charges and (key := self._purses.get(self._book.key_purses.get(end.key, PurseId(0)))):
+            self._pay(key, 0, end.at_ms)
         if end.backs:
             self._back(end.backs)
         if end.amount:
@@ -126,61 +135,64 @@ class Tally:
         self.charges.append(Charge(end, paid))
 
     def _pay(self, purse: Purse, amount: Nano, at_ms: int) -> Nano:
-        _count(purse, at_ms)
+        purse.calls += 1
+        purse.used_ms = max(purse.used_ms, at_ms)
         if not amount:
             return 0
-        self._book.leases[purse.id].settled += amount
+        self._leases[purse.id].settled += amount
         self._leased.add(purse.id)
         return purse.pay(amount)
 
     def _pay_beside(self, purse_id: PurseId, amount: Nano, end: EndLine) -> None:
-        purse = self._book.purses.get(purse_id)
-        if purse is None or (purse.scope in {"account", "key"} and purse.account_id != end.account):
+        purse = self._purses.get(purse_id)
+        if purse is None or (purse.account_id != end.account and purse.scope in {"account", "key"}):
             self.alarms.append(f"call {end.id} charges purse {purse_id}, which its account does not have")
         else:
             self._pay(purse, amount, end.at_ms)
 
     def _back(self, totals: Iterable[tuple[PurseId, Nano]]) -> None:
         for purse_id, returned in totals:
-            if purse_id not in self._book.purses:
+            if purse_id not in self._purses:
                 self.alarms.append(f"money of purse {purse_id} is given back, which does not exist")
                 continue
-            lease = self._book.leases[purse_id]
+            lease = self._leases[purse_id]
             lease.returned = max(lease.returned, returned)
             self._leased.add(purse_id)
 
 
-def named_purses(records: Sequence[Record]) -> set[PurseId]:
-    """Every purse that the lines name."""
-    found: set[PurseId] = set()
+def named(records: Sequence[Record]) -> Named:
+    """What must be read to apply the lines."""
+    ids = Named(set(), set(), set())
     for record in records:
         match record.line:
-            case EndLine(charges=charges, backs=backs):
-                found.update([purse_id for purse_id, _ in charges])
-                if backs:
-                    found.update([purse_id for purse_id, _ in backs])
+            case EndLine(account=account, key=key, charges=charges, backs=backs):
+                ids.accounts.add(account)
+                if not charges:
+                    ids.keys.add(key)
+                for purse_id, _ in (*charges, *backs):
+                    ids.purses.add(purse_id)
+            case NoLine(account=account):
+                ids.accounts.add(account)
             case BackLine(purses=purses):
-                found.update([purse_id for purse_id, _ in purses])
+                ids.purses.update([purse_id for purse_id, _ in purses])
             case _:
                 pass
-    return {purse_id for purse_id in found if 0 < purse_id <= MOST}
-
-
-def _count(purse: Purse, at_ms: int) -> None:
-    purse.calls += 1
-    purse.used_ms = max(purse.used_ms, at_ms)
+    return Named(ids.accounts, ids.keys, {purse_id for purse_id in ids.purses if 0 < purse_id <= MOST})
 
 
 def _unfit(end: EndLine, account: Purse | None) -> str:
     if account is None:
         return f"account {end.account} does not exist"
-    numbers = (end.amount, end.at_ms, end.status << 22, end.key, end.channel, end.n, *end.usage.values())
-    smallest, largest = min(numbers), max(*numbers, end.first_ms, end.total_ms)
+    numbers = (
+        end.amount, end.at_ms, end.status << 22, end.key, end.channel, end.n,
+        end.first_ms + 1, end.total_ms + 1, *end.usage.values(),
+    )  # fmt: skip
+    fit = min(numbers) >= 0 and max(numbers) <= MOST
     for purse_id, amount in end.charges:
-        smallest, largest = min(smallest, amount), max(largest, amount)
         if purse_id == account.id and amount != end.amount:
             return "the account's charge is not the amount of the call"
-    if smallest < 0 or largest > MOST or min(end.first_ms, end.total_ms) < -1:
+        fit = fit and 0 <= amount <= MOST
+    if not fit:
         return "a number is negative or absurdly large"
     return _unfit_totals(end.backs) if end.backs else ""
 

@@ -1,22 +1,27 @@
-"""Statements for many rows, compiled once per database and sent as plain tuples: the cost of a row is the driver's.
+"""Statements for many rows, compiled once per database and handed to the driver: the cost of a row is the driver's.
 
-SQLite runs the statement once per row; PostgreSQL takes the rows as arrays and runs it once.
+SQLite runs a write once per row. PostgreSQL copies new rows in, and takes changed ones as one JSON document, as both
+take lists of numbers: the driver would look at each element of an array for long.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+import msgspec
+from msgspec import Struct
 from sqlalchemy import (
-    ARRAY,
+    JSON,
     BigInteger,
-    BindParameter,
     Column,
     ColumnElement,
     Select,
     Table,
+    Text,
     any_,
     bindparam,
+    cast,
     column,
     func,
     select,
@@ -26,11 +31,15 @@ from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.dialects.sqlite import aiosqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import TableValuedAlias
 
+from yescale.store.database import begun, driver_of
+
 Insert = postgresql.Insert | sqlite.Insert
 Query = Select[*tuple[Any, ...]]
+Form = Query | UpdateBase
 T = TypeVar("T", bound=int | str)
 
 _DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
@@ -39,63 +48,108 @@ _DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
 _INSERTS: Final[Mapping[str, Callable[[Table], Insert]]] = MappingProxyType(
     {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 )
+_encode: Final = msgspec.json.Encoder().encode
 
 
-class Bulk:
-    """One write for many rows, tuples in the order of `columns`."""
+class Statement:
+    """One statement for each database, by the name of its dialect; parameters by name.
 
-    def __init__(self, columns: Sequence[str], *, each: UpdateBase, arrays: UpdateBase) -> None:
-        self._each = _compiled(each, columns, "sqlite")
-        self._arrays = _compiled(arrays, columns, "postgresql")
+    Rows come as the driver has them: SQLite's booleans are 0 and 1.
+    """
+
+    def __init__(self, forms: Mapping[str, Form]) -> None:
+        self._forms = {name: _compiled(form, name) for name, form in forms.items()}
+
+    async def fetch(self, connection: AsyncConnection, **parameters: Any) -> Sequence[Any]:
+        """Run it; all rows that it returns, each a tuple."""
+        name = connection.dialect.name
+        text, order = self._forms[name]
+        values = tuple(parameters[each] for each in order)
+        driver = driver_of(connection)
+        if driver is None:
+            return (await connection.exec_driver_sql(text, values)).all()
+        return await (driver.execute_fetchall(text, values) if name == "sqlite" else driver.fetch(text, *values))
+
+
+class Given:
+    """The list of integers that a statement takes as its parameter `given`; see `listed`."""
+
+    def __init__(self, dialect: str) -> None:
+        text = bindparam("given", type_=Text)
+        self._array = dialect == "postgresql"
+        self.value: ColumnElement[int] = (
+            cast(func.json_array_elements_text(cast(text, JSON)).column_valued("value"), BigInteger)
+            if self._array
+            else func.json_each(text).table_valued(column("value", BigInteger), name="given").c.value
+        )
+
+    def has(self, number: Column[Any]) -> ColumnElement[bool]:
+        """Whether the number is among them; PostgreSQL finds it by index only if it is told of an array."""
+        values = select(self.value)
+        return number == any_(func.array(values.scalar_subquery())) if self._array else number.in_(values)
+
+
+class BulkInsert:
+    """New rows, tuples in the order of `columns`."""
+
+    def __init__(self, table: Table, columns: Sequence[str]) -> None:
+        self._table = table.name
+        self._columns = tuple(columns)
+        self._each = _each(table.insert().values(_parameters(table, columns)), columns)
 
     async def run(self, connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Send all rows in one go; none is fine."""
-        if not rows:
-            return
-        if connection.dialect.name == "sqlite":
-            await connection.exec_driver_sql(self._each, list(rows))
-        else:
-            await connection.exec_driver_sql(self._arrays, tuple(map(list, zip(*rows, strict=True))))
+        if rows:
+            driver = driver_of(connection) or await begun(connection)
+            if connection.dialect.name == "sqlite":
+                await driver.executemany(self._each, rows)
+            else:
+                await driver.copy_records_to_table(self._table, records=rows, columns=self._columns)
 
 
-def bulk_insert(table: Table, columns: Sequence[str]) -> Bulk:
-    """Plain rows."""
-    rows = _arrays(table, columns)
-    return Bulk(
-        columns,
-        each=sqlite.insert(table).values(_each(table, columns)),
-        arrays=postgresql.insert(table)
-        .from_select(list(columns), select(*[rows.c[name] for name in columns]))
-        .inline(),
-    )
+class BulkChange:
+    """Changes of many rows, each a struct with a field per column; it may have more."""
+
+    def __init__(self, columns: Sequence[str], *, each: UpdateBase, document: UpdateBase) -> None:
+        self._each = _each(each, columns)
+        self._document = Statement({"postgresql": document})
+        self._pick = attrgetter(*columns)
+
+    async def run(self, connection: AsyncConnection, rows: Sequence[Struct]) -> None:
+        """Send all rows in one go; none is fine."""
+        if rows and connection.dialect.name == "sqlite":
+            driver = driver_of(connection) or await begun(connection)
+            await driver.executemany(self._each, [self._pick(row) for row in rows])
+        elif rows:
+            await self._document.fetch(connection, rows=_encode(rows).decode())
 
 
-def bulk_upsert(table: Table, keys: Sequence[str], columns: Sequence[str]) -> Bulk:
+def bulk_upsert(table: Table, keys: Sequence[str], columns: Sequence[str]) -> BulkChange:
     """Rows of `keys` and `columns`, which replace `columns` where one with the same `keys` exists; no key twice."""
     order = (*keys, *columns)
-    rows = _arrays(table, order)
-    each = sqlite.insert(table).values(_each(table, order))
-    arrays = postgresql.insert(table).from_select(list(order), select(*[rows.c[name] for name in order])).inline()
-    return Bulk(
+    rows = _document(table, order)
+    each = sqlite.insert(table).values(_parameters(table, order))
+    document = postgresql.insert(table).from_select(list(order), select(*[rows.c[name] for name in order])).inline()
+    return BulkChange(
         order,
         each=each.on_conflict_do_update(
             index_elements=list(keys), set_={name: each.excluded[name] for name in columns}
         ),
-        arrays=arrays.on_conflict_do_update(
-            index_elements=list(keys), set_={name: arrays.excluded[name] for name in columns}
+        document=document.on_conflict_do_update(
+            index_elements=list(keys), set_={name: document.excluded[name] for name in columns}
         ),
     )
 
 
-def bulk_update(table: Table, key: str, columns: Sequence[str]) -> Bulk:
-    """Rows of `columns` and then `key`: set the columns where the key is equal."""
+def bulk_update(table: Table, key: str, columns: Sequence[str]) -> BulkChange:
+    """Set the columns where the key is equal."""
     order = (*columns, key)
-    rows = _arrays(table, order)
-    each = _each(table, order)
-    return Bulk(
+    rows = _document(table, order)
+    each = _parameters(table, order)
+    return BulkChange(
         order,
         each=table.update().where(table.c[key] == each.pop(key)).values(each),
-        arrays=table.update().where(table.c[key] == rows.c[key]).values({name: rows.c[name] for name in columns}),
+        document=table.update().where(table.c[key] == rows.c[key]).values({name: rows.c[name] for name in columns}),
     )
 
 
@@ -104,13 +158,19 @@ def either(build: Callable[[Callable[[Table], Insert]], UpdateBase]) -> Mapping[
     return MappingProxyType({name: build(insert) for name, insert in _INSERTS.items()})
 
 
-def among(build: Callable[[Callable[[Column[Any]], ColumnElement[bool]]], Query]) -> Mapping[str, Query]:
-    """A query over a list of integers, the parameter `ids`, built for each database: an array for PostgreSQL."""
-    array = bindparam("ids", type_=ARRAY(BigInteger))
-    listed: BindParameter[Any] = bindparam("ids", expanding=True)
-    return MappingProxyType(
-        {"sqlite": build(lambda item: item.in_(listed)), "postgresql": build(lambda item: item == any_(array))}
-    )
+def same(statement: Form) -> Statement:
+    """A statement that both databases understand."""
+    return Statement(dict.fromkeys(_DIALECTS, statement))
+
+
+def listed(build: Callable[[Given], Form]) -> Statement:
+    """A statement over a list of integers: its parameter `given`, made by `as_given`."""
+    return Statement({name: build(Given(name)) for name in _DIALECTS})
+
+
+def as_given(numbers: Iterable[int]) -> str:
+    """Distinct integers, in order, as `listed` statements take them."""
+    return _encode(sorted(set(numbers))).decode()
 
 
 def padded(items: Iterable[T]) -> list[T]:
@@ -121,23 +181,25 @@ def padded(items: Iterable[T]) -> list[T]:
     return ordered
 
 
-def _each(table: Table, columns: Sequence[str]) -> dict[str, Any]:
+def _parameters(table: Table, columns: Sequence[str]) -> dict[str, Any]:
     return {name: bindparam(f"row_{name}", type_=table.c[name].type) for name in columns}
 
 
-def _arrays(table: Table, columns: Sequence[str]) -> TableValuedAlias:
-    declared: list[Column[Any]] = [table.c[name] for name in columns]
-    parameters = [bindparam(f"row_{item.name}", type_=ARRAY(item.type)) for item in declared]
-    return (
-        func.unnest(*parameters)
-        .table_valued(*[column(item.name, item.type) for item in declared], name="given")
-        .render_derived()
-    )
+def _document(table: Table, columns: Sequence[str]) -> TableValuedAlias:
+    declared = [column(name, table.c[name].type) for name in columns]
+    rows = func.json_to_recordset(cast(bindparam("rows", type_=Text), JSON))
+    return rows.table_valued(*declared, name="given").render_derived(with_types=True)
 
 
-def _compiled(statement: UpdateBase, columns: Sequence[str], dialect: str) -> str:
+def _each(statement: UpdateBase, columns: Sequence[str]) -> str:
+    text, order = _compiled(statement, "sqlite")
+    if order != tuple(f"row_{name}" for name in columns):
+        raise AssertionError(f"the statement takes {order}, not {columns}")
+    return text
+
+
+def _compiled(statement: Form, dialect: str) -> tuple[str, tuple[str, ...]]:
+    """The text, and the names of its parameters in order."""
     compiled = statement.compile(dialect=_DIALECTS[dialect])
-    order = [name.removeprefix("row_") for name in compiled.positiontup or ()]
-    if order != list(columns):
-        raise AssertionError(f"the statement takes {order}, not {list(columns)}")
-    return str(compiled)
+    assert isinstance(compiled, SQLCompiler)  # noqa: S101 - for the type checker: DDL would have another one
+    return str(compiled), tuple(compiled.positiontup or ())

@@ -13,7 +13,7 @@ from yescale.domain.journal import AttemptNote, EndLine
 from yescale.domain.money import Nano
 from yescale.domain.price import Line
 from yescale.domain.usage import INPUT_METERS, OUTPUT_METERS, Meter
-from yescale.store.bulk import bulk_insert
+from yescale.store.bulk import BulkInsert
 from yescale.store.tables import calls
 
 CONSUMED: Final = 2
@@ -75,7 +75,7 @@ class CallRow(Struct, frozen=True, kw_only=True):
 _decode: Final = msgspec.json.Decoder(CallDetails).decode
 _encode: Final = msgspec.json.Encoder().encode
 _WRITTEN: Final = tuple(name for name in CallRow.__struct_fields__ if name not in ("id", "refunded"))
-_INSERT: Final = bulk_insert(calls, _WRITTEN)
+_INSERT: Final = BulkInsert(calls, _WRITTEN)
 CALL_COLUMNS: Final = tuple(calls.c[name] for name in CallRow.__struct_fields__)
 _FIND: Final = select(*CALL_COLUMNS).where(calls.c.call_id == bindparam("call_id")).order_by(calls.c.id)
 _REFUND: Final = (

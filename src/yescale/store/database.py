@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] - it ships none
 from msgspec import Struct
-from sqlalchemy import event, exc, text
+from sqlalchemy import BigInteger, event, exc, literal_column, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
@@ -35,16 +35,23 @@ _SQLITE_AWAY: Final = frozenset(
 # connection trouble, out of resources, shutting down or cancelled, system error, read-only standby
 _POSTGRES_AWAY: Final = ("08", "53", "57", "58", "25006")
 _POSTGRES_DATA: Final = ("22", "23")  # a value that cannot be stored
-_CLOCKS: Final = MappingProxyType(
+_DRIVER_ERRORS: Final = (exc.DBAPIError, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError)
+_REFUSED: Final = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeEncodeError)
+CLOCKS: Final = MappingProxyType(  # the database's clock, in unix milliseconds, by dialect
     {
-        "sqlite": text("SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"),
-        "postgresql": text("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"),
+        "sqlite": literal_column("CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)", BigInteger),
+        "postgresql": literal_column("CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)", BigInteger),
     }
 )
+_NOW: Final = MappingProxyType({name: select(clock) for name, clock in CLOCKS.items()})
 
 
 class DatabaseAway(Exception):
     """The database cannot be reached or cannot write now. Nothing is wrong with the request: try again."""
+
+
+class Unstorable(Exception):
+    """A value was refused (too large, wrong encoding, a constraint): the same row fails again. Names the error."""
 
 
 class DatabaseLimits(Struct, frozen=True, kw_only=True):
@@ -157,16 +164,47 @@ def driver_url(url: str) -> URL:
 
 async def database_ms(connection: AsyncConnection) -> int:
     """The database's clock, in unix milliseconds: the one that every node shares."""
-    return int((await connection.execute(_CLOCKS[connection.dialect.name])).scalar_one())
+    return int((await connection.execute(_NOW[connection.dialect.name])).scalar_one())
 
 
-def unstorable(error: exc.DBAPIError) -> bool:
-    """Whether a value was refused (too large, wrong encoding, a constraint), so that the same row fails again."""
-    if isinstance(error, exc.IntegrityError | exc.DataError):
-        return True
-    cause = error.orig.__cause__ if error.orig is not None else None
+def driver_of(connection: AsyncConnection) -> Any:
+    """The driver's own connection, for bulk, where SQLAlchemy's share of the cost counts.
+
+    None before the transaction has begun: on PostgreSQL, SQLAlchemy begins it with the first statement of its own.
+    Errors are the driver's; `writing` and `savepoint` know them.
+    """
+    assert connection.sync_connection is not None  # noqa: S101 - for the type checker: a transaction runs on it
+    driver = connection.sync_connection.connection.driver_connection
+    return None if isinstance(driver, asyncpg.Connection) and not driver.is_in_transaction() else driver
+
+
+async def begun(connection: AsyncConnection) -> Any:
+    """`driver_of`, with the transaction begun."""
+    await connection.exec_driver_sql("SELECT 1")
+    return driver_of(connection)
+
+
+@asynccontextmanager
+async def savepoint(connection: AsyncConnection) -> AsyncGenerator[None]:
+    """A part of the transaction that is undone alone where a value is refused, which raises Unstorable."""
+    driver = driver_of(connection) or await begun(connection)
+    await driver.execute("SAVEPOINT part")
+    try:
+        yield
+    except (*_DRIVER_ERRORS, *_REFUSED) as error:
+        if not _unstorable(error):
+            raise
+        await driver.execute("ROLLBACK TO SAVEPOINT part")
+        raise Unstorable(type(_driver_error(error)).__name__) from error
+    await driver.execute("RELEASE SAVEPOINT part")
+
+
+def _unstorable(error: Exception) -> bool:
+    cause = _driver_error(error)
     state = getattr(cause, "sqlstate", None)
-    return isinstance(cause, asyncpg.DataError | ValueError) or (state is not None and state.startswith(_POSTGRES_DATA))
+    if state is not None:
+        return state.startswith(_POSTGRES_DATA)
+    return isinstance(cause, _REFUSED) or _unsendable(cause)
 
 
 def _sqlite_engine(url: URL, limits: DatabaseLimits, *, writer: bool) -> AsyncEngine:
@@ -223,27 +261,36 @@ def _postgres_engine(url: URL, limits: DatabaseLimits, size: int) -> AsyncEngine
 async def _translated() -> AsyncGenerator[None]:
     try:
         yield
-    except exc.DBAPIError as error:
+    except _DRIVER_ERRORS as error:
         if _away(error):
-            raise DatabaseAway(_sentence(error.orig)) from error
+            raise DatabaseAway(_sentence(_driver_error(error))) from error
         raise
-    except (exc.TimeoutError, exc.PendingRollbackError, ConnectionError) as error:
-        raise DatabaseAway(_sentence(error)) from error
-    except (asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError) as error:
+    except (exc.TimeoutError, exc.PendingRollbackError, ConnectionError, TimeoutError) as error:
         raise DatabaseAway(_sentence(error)) from error
 
 
-def _away(error: exc.DBAPIError) -> bool:
-    if error.connection_invalidated:
+def _driver_error(error: BaseException) -> BaseException:
+    """The driver's own error: below SQLAlchemy's, and on PostgreSQL below its adapter's."""
+    adapted = error.orig if isinstance(error, exc.DBAPIError) and error.orig is not None else error
+    return adapted.__cause__ if isinstance(error, exc.DBAPIError) and adapted.__cause__ is not None else adapted
+
+
+def _away(error: Exception) -> bool:
+    if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
         return True
-    cause = error.orig
+    cause = _driver_error(error)
     code = getattr(cause, "sqlite_errorcode", None)
     if code is not None:
         return code & 0xFF in _SQLITE_AWAY
-    state = getattr(cause, "sqlstate", None) or getattr(getattr(cause, "__cause__", None), "sqlstate", None)
+    state = getattr(cause, "sqlstate", None)
     if state is not None:
         return state.startswith(_POSTGRES_AWAY)
-    return isinstance(cause, OSError) or isinstance(getattr(cause, "__cause__", None), OSError | TimeoutError)
+    return isinstance(cause, OSError) or (isinstance(cause, asyncpg.InterfaceError) and not _unsendable(cause))
+
+
+def _unsendable(cause: BaseException) -> bool:
+    """Among asyncpg's interface errors: a value that has no place in its type. The others say that it is closed."""
+    return isinstance(cause, asyncpg.InterfaceError) and isinstance(cause, ValueError)
 
 
 def _sentence(error: BaseException | None) -> str:

@@ -69,6 +69,13 @@ async def test_a_later_start_makes_nothing_twice_and_follows_the_sandbox(databas
         assert (await house.get("user")).json()["data"]["quota"] == 500_000
 
 
+async def test_a_sandbox_that_is_not_started_gets_no_calls(database_url: str, home: Path) -> None:
+    for sandbox, status in ((True, 1), (False, 2), (True, 1)):
+        async with enter_house(home, database_url, sandbox=sandbox) as house:
+            [channel] = await read_rows(house.context.database, channels.select())
+            assert channel["status"] == status
+
+
 async def test_the_first_password_leaves_the_note_when_it_is_changed(database_url: str) -> None:
     async with open_house(database_url) as house:
         file = house.settings.home / "bootstrap.json"

@@ -23,12 +23,16 @@ _MOST_MARKS: Final = 400_000  # strings and brackets looked at in an odd body, s
 _BYTES_PER_PROMPT_TOKEN: Final = 2  # no usual text has more tokens than this
 _IMAGE_TOKENS: Final = 3_000  # at most, of one picture, whatever its bytes
 _LARGE: Final = 8_192  # bytes; below, inline pictures do not matter
+_SHORT: Final = 64  # bytes; a longer array is taken to hold something
+_SHORTEST_INLINE: Final = 1_024  # bytes of base64 worth leaving out
+_MOST_INLINE: Final = 4_096  # pictures looked for
 _BYTES_PER_SOUND_TOKEN: Final = 100  # base64 of compressed speech is far above this
 _WHOLE_CONTEXT: Final = 2**40  # the prompt may fill whatever the model takes
 
 # A field name with an escaped letter could hide a second `model` from a search.
 _ESCAPED_NAME: Final = re.compile(rb"\\u00[5-7]")
-_INLINE: Final = re.compile(rb'"(?:data:[^"]{0,100};base64,|[A-Za-z0-9+/]{4096})[^"]*"')
+_INLINE: Final = (b";base64,", b'"data":"')  # after these a picture or sound may stand; neither is JSON's own
+_BASE64: Final = re.compile(rb"[A-Za-z0-9+/=]{64,}")
 _MARK: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]', re.DOTALL)
 _AFTER_NAME: Final = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
 _SCALAR: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[^\s,{}\[\]"]+', re.DOTALL)
@@ -38,21 +42,23 @@ _PATH: Final = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING: Final = re.compile(r"missing required field `([^`]+)`")
 
 # Said twice, these would let the provider read another value than we priced.
-_PRICED: Final = tuple(b'"%b"' % name.encode() for name in WireChat.__struct_fields__ if name != "messages")
+_PRICED: Final = re.compile(b'"(?:%b)"' % b"|".join(n.encode() for n in WireChat.__struct_fields__ if n != "messages"))
+_CALLS_FOR_MORE: Final = re.compile(rb'"(?:file_id|file_data|web_search_options)"')  # text that we do not see
 
 
 def peek_chat(body: bytes) -> Peek | Fault:
     """Read a chat request's model, limits and stream flags; a Fault names the field at fault."""
-    wire = _decode(_CHAT, body)
+    text = body if len(body) < _LARGE else _leave_out_inline(body)
+    wire = _decode(_CHAT, text)
     if isinstance(wire, Fault):
-        return wire
-    fault = _check_chat(wire) or _check_single(body)
+        return wire if text is body else _explain_whole(body, wire)
+    fault = _check_chat(wire) or _check_single(text)
     if fault is not None:
         return fault
     options = wire.stream_options
     return Peek(
         model=ModelName(wire.model),
-        prompt_tokens=_bound_prompt(body),
+        prompt_tokens=_bound_prompt(text, len(body) - len(text)),
         stream=wire.stream is True,
         wants_usage=isinstance(options, WireOptions) and options.include_usage is True,
         declared=_declared(wire),
@@ -74,7 +80,7 @@ def peek_embeddings(body: bytes) -> Peek | Fault:
     fault = _check_single(body)
     if fault is not None:
         return fault
-    return Peek(model=ModelName(wire.model), prompt_tokens=_bound_prompt(body), outputs=False)
+    return Peek(model=ModelName(wire.model), prompt_tokens=_bound_prompt(body, 0), outputs=False)
 
 
 def rewrite(body: bytes, peek: Peek, change: Change) -> bytes:
@@ -182,13 +188,9 @@ def _note(found: dict[str, tuple[int, int]], name: str, body: bytes, begin: int,
 
 def _check_single(body: bytes) -> Fault | None:
     """No field that price or route read may be said twice: providers differ in which one they take."""
-    if _ESCAPED_NAME.search(body) is None:
-        for quoted in _PRICED:
-            at = body.find(quoted)
-            if at >= 0 and body.find(quoted, at + 1) >= 0:
-                break
-        else:
-            return None
+    named = _PRICED.findall(body)
+    if len(named) == len(set(named)) and _ESCAPED_NAME.search(body) is None:
+        return None
     try:
         _members(body)
     except _Twice as twice:
@@ -231,7 +233,7 @@ def _check_chat(wire: WireChat) -> Fault | None:
         return _wrong("model", "'model' must not be empty.")
     if _kind(wire.messages) not in b"[":
         return _wrong("messages", "'messages' must be an array.")
-    if len(memoryview(wire.messages)) < len("[1]") or not bytes(memoryview(wire.messages)[1:-1]).strip():
+    if len(memoryview(wire.messages)) < _SHORT and not bytes(memoryview(wire.messages)[1:-1]).strip():
         return _wrong("messages", "'messages' must hold at least one message.")
     for name, limit in (("max_tokens", wire.max_tokens), ("max_completion_tokens", wire.max_completion_tokens)):
         if isinstance(limit, int) and not 0 < limit <= _MOST_TOKENS:
@@ -256,18 +258,42 @@ def _kind(raw: Raw) -> bytes:
     return bytes(memoryview(raw)[:1])
 
 
-def _bound_prompt(body: bytes) -> int:
+def _bound_prompt(text: bytes, inline: int) -> int:
     """More tokens than the prompt can count as: half its bytes, pictures and sound by table, and the whole context
-    where the provider adds text that we do not see (stored files, web search).
+    where the provider adds text that we do not see. `inline`: bytes of pictures and sound that were left out.
     """
-    if b'"file_id"' in body or b'"file_data"' in body or b'"web_search_options"' in body:
+    if _CALLS_FOR_MORE.search(text) is not None:
         return _WHOLE_CONTEXT
-    size = len(body)
-    pictures = (body.count(b'"image_url"') + 1) // 2  # a part says it as its type and as its field
-    if size > _LARGE and (pictures or b'"input_audio"' in body):
-        size -= sum(match.end() - match.start() for match in _INLINE.finditer(body))
-    sound = len(body) - size if b'"input_audio"' in body else 0
-    return size // _BYTES_PER_PROMPT_TOKEN + pictures * _IMAGE_TOKENS + sound // _BYTES_PER_SOUND_TOKEN + 1
+    pictures = (text.count(b'"image_url"') + 1) // 2  # a part says it as its type and as its field
+    if inline and not pictures and b'"input_audio"' not in text:
+        return (len(text) + inline) // _BYTES_PER_PROMPT_TOKEN + 1  # it only looked like a picture
+    sound = inline if b'"input_audio"' in text else 0
+    return len(text) // _BYTES_PER_PROMPT_TOKEN + pictures * _IMAGE_TOKENS + sound // _BYTES_PER_SOUND_TOKEN + 1
+
+
+def _leave_out_inline(body: bytes) -> bytes:
+    """The body without the base64 of its pictures and sound: as valid as it was, and much shorter to look through.
+
+    What is left out holds neither a quote nor a backslash, so the string that held it ends where it ended.
+    """
+    for mark in _INLINE:
+        pieces: list[bytes] = []
+        at = kept = 0
+        while (at := body.find(mark, at)) >= 0 and len(pieces) < _MOST_INLINE:
+            at += len(mark)
+            end = body.find(b'"', at)
+            if end - at >= _SHORTEST_INLINE and body.find(b"\\", at, end) < 0 and _BASE64.match(body, at, end):
+                pieces.append(body[kept:at])
+                at = kept = end
+        if pieces:
+            body = b"".join((*pieces, body[kept:]))
+    return body
+
+
+def _explain_whole(body: bytes, fault: Fault) -> Fault:
+    """The fault of the whole body: its places are the ones that the client knows."""
+    wire = _decode(_CHAT, body)
+    return wire if isinstance(wire, Fault) else fault
 
 
 def _wrong(field: str | None, message: str) -> Fault:
