@@ -3,7 +3,7 @@
 The comment behind a field is its documentation.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -12,6 +12,7 @@ from yescale.wire.limits import ClientLimits, Deadlines, Limits
 Count = Annotated[int, Meta(ge=0)]
 Some = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(ge=0)]
+Refusal = Annotated[int, Meta(ge=400, le=499)]  # an HTTP status
 
 
 class JournalSettings(Struct, frozen=True, kw_only=True):
@@ -36,7 +37,7 @@ class MoneySettings(Struct, frozen=True, kw_only=True):
     restart_s: Seconds = 10.0  # calls wait for a control that is away, if its last heartbeat is no older
     stale_for_s: Seconds = 600.0  # known keys go on while control is away
     alive_for_s: Seconds = 600.0  # a worker without a heartbeat of its node admits nothing
-    insufficient_funds_status: Literal[402, 403] = 402  # of a call that the account cannot pay
+    insufficient_funds_status: Refusal = 402  # of a call that the account cannot pay
     minimum_balance: Count = 0  # nano-dollars; below it no call is admitted
     lost_node_s: Seconds = 900.0  # the leases of a node that was not seen this long are closed
 
