@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.integration.control.house import House, enter_house
 from tests.integration.control.parties import Party, make_party, read_purse, read_rows
-from tests.integration.control.worker import new_incarnation
+from tests.integration.control.worker import RawWorker, new_incarnation
 from yescale.domain.ids import KeyId
 from yescale.ledger.purses import set_key_limit
 from yescale.store.tables import incarnations, keys, logs
@@ -43,6 +43,26 @@ async def test_a_hello_is_answered_by_welcome_and_then_the_snapshot(house: House
         "cache_read_tokens": 1_250_000_000,
         "output_tokens": 10_000_000_000,
     }
+
+
+async def test_a_worker_hears_at_its_welcome_that_the_node_lives(house: House) -> None:
+    """A worker admits nothing before that; the next heartbeat may be seconds away."""
+    for _ in range(3):
+        worker = await house.worker()
+        await worker.next("alive", timeout_s=0.5)
+
+
+async def test_a_life_that_is_over_is_told_so(house: House) -> None:
+    worker = await house.worker()
+    life = worker.incarnation
+    await worker.close()
+    async with house.context.database.writing() as connection:
+        await connection.execute(incarnations.update().where(incarnations.c.id == life).values(closed_ms=1))
+    again = await (await RawWorker.connect(house.settings.internal_socket)).hello(life)
+    told = await again.next("drawn")
+    assert told["refused"]["code"] == "incarnation_closed"
+    assert again.count("welcome") == 0
+    await again.close()
 
 
 async def test_only_the_owner_reaches_the_sockets(house: House) -> None:
@@ -168,6 +188,7 @@ async def test_a_life_that_is_over_is_not_welcomed_again(house: House) -> None:
         again = await (await house.peer()).hello(incarnation)
         await again.ended.wait()
     assert again.count("welcome") == 0
+    await again.close()
 
 
 async def test_a_deleted_key_is_said_to_be_changed_and_its_purse_closed_at_once(house: House) -> None:

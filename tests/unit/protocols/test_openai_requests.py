@@ -200,3 +200,38 @@ def test_embeddings_make_no_output() -> None:
     found = peek_embeddings(b'{"model":"m","input":["a"],"encoding_format":"base64"}')
     assert isinstance(found, Peek)
     assert not found.outputs
+
+
+PICTURE = "QUJD" * 4_000
+
+
+def asked(*parts: Any, **more: Any) -> bytes:
+    body = {"model": "m", "messages": [{"role": "user", "content": list(parts)}], **more}
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def picture(url: str) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+@pytest.mark.parametrize(
+    "text", [f"data:image/png;base64,{PICTURE}", f'"url":"data:image/png;base64,{PICTURE}', f"see ;base64,{PICTURE}"]
+)
+def test_a_text_that_looks_like_a_picture_is_paid_as_text(text: str) -> None:
+    """Promise 1: what a call is admitted against is the most that it can cost, beside a real picture too."""
+    found = peek(asked({"type": "text", "text": text}, picture("https://a.example/b.png")))
+    assert found.prompt_tokens >= len(text) // 2
+
+
+def test_nothing_hides_behind_a_picture() -> None:
+    """A quote that the picture's string escapes must not end it for us: the model that is priced is the one sent."""
+    hidden = asked(picture(f"data:image/png;base64,{PICTURE}")).replace(b'"}}', b'\\",\\"model\\":\\"dear"}}')
+    assert peek(hidden).model == json.loads(hidden)["model"] == "m"
+    doubled = asked(picture(f"data:image/png;base64,{PICTURE}"))[:-1] + b',"model":"dear"}'
+    assert isinstance(peek_chat(doubled), Fault)
+
+
+def test_what_is_wrong_beside_a_picture_is_named() -> None:
+    fault = peek_chat(asked(picture(f"data:image/png;base64,{PICTURE}"), n="x"))
+    assert isinstance(fault, Fault)
+    assert fault.param == "n"

@@ -31,7 +31,8 @@ _WHOLE_CONTEXT: Final = 2**40  # the prompt may fill whatever the model takes
 
 # A field name with an escaped letter could hide a second `model` from a search.
 _ESCAPED_NAME: Final = re.compile(rb"\\u00[5-7]")
-_INLINE: Final = (b";base64,", b'"data":"')  # after these a picture or sound may stand; neither is JSON's own
+# Where JSON itself, not a text that quotes it, begins a picture or a sound: only these are no text to the model.
+_INLINE: Final = re.compile(rb'"(?:url"\s*:\s*"data:[^"\\]{0,100};base64,|data"\s*:\s*")')
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/=]{64,}")
 _MARK: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]', re.DOTALL)
 _AFTER_NAME: Final = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
@@ -276,18 +277,15 @@ def _leave_out_inline(body: bytes) -> bytes:
 
     What is left out holds neither a quote nor a backslash, so the string that held it ends where it ended.
     """
-    for mark in _INLINE:
-        pieces: list[bytes] = []
-        at = kept = 0
-        while (at := body.find(mark, at)) >= 0 and len(pieces) < _MOST_INLINE:
-            at += len(mark)
-            end = body.find(b'"', at)
-            if end - at >= _SHORTEST_INLINE and body.find(b"\\", at, end) < 0 and _BASE64.match(body, at, end):
-                pieces.append(body[kept:at])
-                at = kept = end
-        if pieces:
-            body = b"".join((*pieces, body[kept:]))
-    return body
+    pieces: list[bytes] = []
+    at = kept = 0
+    while (mark := _INLINE.search(body, at)) is not None and len(pieces) < _MOST_INLINE:
+        at = mark.end()
+        end = body.find(b'"', at)
+        if end - at >= _SHORTEST_INLINE and body.find(b"\\", at, end) < 0 and _BASE64.match(body, at, end):
+            pieces.append(body[kept:at])
+            at = kept = end
+    return b"".join((*pieces, body[kept:])) if pieces else body
 
 
 def _explain_whole(body: bytes, fault: Fault) -> Fault:
