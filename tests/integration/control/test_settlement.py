@@ -58,7 +58,7 @@ async def test_a_line_that_is_being_written_waits_for_its_end(
     journal = RawJournal(folder, new_incarnation())
     journal.end("first", **party.end(100))
     journal.n += 1
-    line = line_of({"t": "end", "n": journal.n} | end_fields("second", **party.end(50)))
+    line = line_of("end", journal.n, **end_fields("second", **party.end(50)))
     for at in range(0, len(line), 97):
         journal.write_bytes(line[at : at + 97])
         await settlement.catch_up()
@@ -108,7 +108,7 @@ async def test_the_death_of_a_writer_gives_back_its_leases_and_names_the_interru
               "reserved": 20_000, "stream": True}  # fmt: skip
     journal.open_calls({"id": "ends"} | opened, {"id": "torn"} | opened)
     journal.end("ends", **party.end(7_000))
-    journal.write_bytes(b'00000000 {"t":"end","n":4,"id":"to')
+    journal.write_bytes(b'00000000 ["end",4,"to')
     await settlement.catch_up()
     assert (await read_purse(database, party.purse)).held == 43_000
     journal.die()
@@ -211,7 +211,9 @@ async def test_refused_calls_of_known_keys_become_log_rows(
 ) -> None:
     party = await make_party(database)
     journal = RawJournal(folder, new_incarnation())
-    journal.write("no", at_ms=1, key=party.key, account=party.account, code="insufficient_balance", count=3)
+    journal.write(
+        "no", at_ms=1, key=party.key, account=party.account, code="insufficient_balance", count=3, model="", id=""
+    )
     await settlement.catch_up()
     [row] = await read_rows(database, logs.select().where(logs.c.account_id == party.account))
     assert "insufficient_balance" in row["content"]
