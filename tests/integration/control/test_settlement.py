@@ -51,6 +51,32 @@ async def test_every_whole_line_is_settled_once_however_often_the_loop_looks(
     assert (await check_books(database))["charged"] == 6_000
 
 
+async def until_spent(database: Database, purse: int, amount: int) -> None:
+    async with asyncio.timeout(20):
+        while (await read_purse(database, purse)).spent != amount:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_line_waits_until_a_transaction_is_full_or_for_as_long_as_set(database: Database, folder: Path) -> None:
+    party = await make_party(database, USD)
+    journal = RawJournal(folder, new_incarnation())
+    journal.end("at the start", **party.end(1))
+    for pace, more in ((Pace(settle_s=60.0, lines=10, look_s=0.01), 50), (Pace(settle_s=0.2), 0)):
+        settlement = Settlement(database, folder, "node", pace)
+        running = asyncio.create_task(settlement.run())
+        spent = (await read_purse(database, party.purse)).spent or 1
+        await until_spent(database, party.purse, spent)
+        journal.end("alone", **party.end(10))
+        if more:
+            await asyncio.sleep(0.1)
+            assert (await read_purse(database, party.purse)).spent == spent
+        for call in range(more):
+            journal.end(f"{call}", **party.end(100))
+        await until_spent(database, party.purse, spent + 10 + more * 100)
+        running.cancel()
+    await check_books(database)
+
+
 async def test_a_line_that_is_being_written_waits_for_its_end(
     database: Database, folder: Path, settlement: Settlement
 ) -> None:

@@ -101,6 +101,20 @@ async def test_a_line_with_a_bad_checksum_or_no_account_is_quarantined_and_stops
     await bank.sound()
 
 
+async def test_a_call_whose_account_is_charged_another_amount_is_quarantined(bank: Bank) -> None:
+    owner = await bank.owner(money=1_000)
+    worker = Worker(bank)
+    worker.end(owner, 10, charges=((owner.purse, 9), (owner.key_purse, 10)))
+    worker.end(owner, 20)
+    settled = await worker.settle()
+    assert (settled.calls, settled.amount, settled.quarantined) == (1, 20, 1)
+    assert [tuple(row) for row in await bank.rows(select(quarantine.c.reason, quarantine.c.amount))] == [
+        ("the account's charge is not the amount of the call", 10)
+    ]
+    assert (await bank.purse(owner.key_purse)).spent == 20
+    await bank.sound()
+
+
 async def test_a_line_that_the_database_refuses_is_quarantined_alone(bank: Bank) -> None:
     owner = await bank.owner(money=1_000)
     worker = Worker(bank)
