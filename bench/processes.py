@@ -56,6 +56,13 @@ def running(command: Sequence[str], *, core: int, cwd: Path, env: dict[str, str]
             program.wait()
 
 
+def own_environment(**more: str) -> dict[str, str]:
+    """This process's environment without what is set for a development tree: installed software has its bytecode."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("YESCALE_")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return kept | more
+
+
 def pin(pids: Sequence[int], core: int) -> None:
     """Move processes to one core."""
     for pid in pids:
@@ -73,13 +80,8 @@ def cpu_s(pids: Sequence[int]) -> float:
 
 
 def rss_bytes(pids: Sequence[int]) -> int:
-    """Proportional memory of these processes, in bytes."""
-    total = 0
-    for pid in pids:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                total += int(line.split()[1]) * 1024
-    return total
+    """Resident memory of these processes, in bytes."""
+    return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids) * PAGE
 
 
 def find_pids(parent: int, needle: str) -> list[int]:
@@ -109,3 +111,5 @@ class Subject:
     pids: tuple[int, ...]
     keys: tuple[str, ...]
     settlement: tuple[int, ...] = ()
+    tls_port: int = 0  # where calls go on through TLS; 0 = the model says so
+    headers: tuple[str, ...] = ()  # that each request needs besides
