@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import secrets
 import shutil
 import time
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ READY_S = 180.0  # LiteLLM needs a while
 
 @contextlib.contextmanager
 def litellm(stage: Stage) -> Iterator[Subject]:
-    """One worker, no database, no key of its own, one model."""
+    """One worker, no database, one model, and the one key without which it does not start."""
     if not LITELLM.exists():
         raise Missing("LiteLLM is not installed: make bench-peers")
     folder, port = stage.folder / "litellm", free_port()
@@ -31,10 +32,13 @@ def litellm(stage: Stage) -> Iterator[Subject]:
     config = folder / "config.yaml"  # JSON is YAML
     config.write_text(json.dumps({"model_list": [{"model_name": "bench", "litellm_params": upstream}]}))
     command = [str(LITELLM), "--config", str(config), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
-    environment = own_environment(LITELLM_MODE="PRODUCTION", LITELLM_LOCAL_MODEL_COST_MAP="True")
+    key = f"sk-{secrets.token_hex(32)}"
+    environment = own_environment(
+        LITELLM_MODE="PRODUCTION", LITELLM_LOCAL_MODEL_COST_MAP="True", LITELLM_MASTER_KEY=key
+    )
     environment.pop("PYTHONPATH", None)
     with running(command, core=BUSY_CORE, cwd=folder, env=environment) as pid:
-        yield _ready(Subject(name="LiteLLM", port=port, pids=(), keys=("sk-any",)), pid)
+        yield _ready(Subject(name="LiteLLM", port=port, pids=(), keys=(key,)), pid, folder)
 
 
 @contextlib.contextmanager
@@ -49,7 +53,7 @@ def portkey(stage: Stage) -> Iterator[Subject]:
     headers = ("x-portkey-provider: openai", f"x-portkey-custom-host: http://127.0.0.1:{stage.upstream}/v1")
     command = [node, str(PORTKEY), f"--port={port}", "--headless"]
     with running(command, core=BUSY_CORE, cwd=folder, env=environment) as pid:
-        yield _ready(Subject(name="Portkey", port=port, pids=(), keys=("sk-any",), headers=headers), pid)
+        yield _ready(Subject(name="Portkey", port=port, pids=(), keys=("sk-any",), headers=headers), pid, folder)
 
 
 def versions() -> dict[str, str]:
@@ -59,12 +63,13 @@ def versions() -> dict[str, str]:
     return {"LiteLLM": pinned.rpartition("==")[2], "Portkey": lock["dependencies"]["@portkey-ai/gateway"]}
 
 
-def _ready(subject: Subject, parent: int) -> Subject:
+def _ready(subject: Subject, parent: int, folder: Path) -> Subject:
     """The subject with its processes, once it relays. Raises TimeoutError."""
     end = time.monotonic() + READY_S
     while not _relays(subject):
         if time.monotonic() > end:
-            raise TimeoutError(f"{subject.name} does not relay after {READY_S} s")
+            said = (folder / "output.log").read_text()[-1000:]
+            raise TimeoutError(f"{subject.name} does not relay after {READY_S} s: {said}")
         time.sleep(0.2)
     return replace(subject, pids=tuple(find_pids(parent, "")))
 

@@ -21,6 +21,15 @@ def compare(stage: Stage, scenario: Scenario, subjects: Sequence[Subject], round
         for subject in subjects if number % 2 == 0 else reversed(subjects):
             windows[subject.name].append(measure(stage, scenario, subject))
     found = {name: middle(each) for name, each in windows.items()}
-    shown = {name: (round(w.cpu_us, 1), round(w.settlement_us, 1), round(w.rate)) for name, w in found.items()}
-    print(f"{scenario.name}: CPU and settlement us, per second: {shown}", flush=True)
+    for name, window in found.items():
+        print(f"{scenario.name}, {name}: {_line(window)}", flush=True)
     return {name: asdict(window) for name, window in found.items()}
+
+
+def _line(window: Window) -> str:
+    streams = (window.memory_during - window.memory_before) / 1024 / max(1, window.in_flight)
+    return (
+        f"CPU {window.cpu_us:.1f} us, settlement {window.settlement_us:.1f} us, {window.rate:,.0f}/s, "
+        f"{window.memory / 2**20:.0f} MiB, failed {window.failed:.0f}"
+        + (f", {streams:.1f} KiB per stream" if window.memory_during else "")
+    )

@@ -23,11 +23,11 @@ $(peers_stamp): | $(dev_stamp)
 		-r bench/peers/litellm.txt
 	@touch $@
 
-$(portkey_stamp): | $(dev_stamp) $(node_stamp)
+$(portkey_stamp): | $(dev_stamp)
 	@PATH="$(CURDIR)/$(bin):$$PATH" npm ci --prefix $(portkey) --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
 lock-peers: dev ## write the locks of what is measured beside yescale anew
-	@$(compile) --custom-compile-command "make lock-peers" --output-file bench/peers/litellm.txt bench/peers/litellm.in
+	@$(subst make lock,make lock-peers,$(compile)) --output-file bench/peers/litellm.txt bench/peers/litellm.in
 	@PATH="$(CURDIR)/$(bin):$$PATH" npm install --prefix $(portkey) --package-lock-only --omit-lockfile-registry-resolved \
 		--silent --no-audit --no-fund --ignore-scripts
