@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.processes import BUSY_CORE, OTHER_CORE, Subject, find_pids, free_port, own_environment, pin, running
+from bench.processes import BUSY_CORE, OTHER_CORE, Subject, free_port, own_environment, pin, running, wait_for_pids
 from bench.stage import Stage
 from yescale.control.app import offline
 from yescale.control.operations import operate
@@ -45,7 +45,7 @@ def serving(stage: Stage, house: House, database: str = "") -> Iterator[Subject]
     environment = own_environment(YESCALE_UPSTREAM_CA_FILE=str(stage.papers.authority))
     with running(serve_command(home, port, database), core=OTHER_CORE, cwd=folder, env=environment) as pid:
         wait_until_answered(port, "/healthz")
-        workers, control = find_pids(pid, "yescale worker"), find_pids(pid, "yescale control")
+        workers, control = wait_for_pids(pid, "yescale worker"), wait_for_pids(pid, "yescale control")
         pin(workers, BUSY_CORE)
         yield Subject(name="yescale", port=port, pids=tuple(workers), keys=keys, settlement=tuple(control))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.certificates import Papers
-from bench.processes import BUSY_CORE, OTHER_CORE, Missing, Subject, find_pids, free_port, running, wait_for_port
+from bench.processes import BUSY_CORE, OTHER_CORE, Missing, Subject, free_port, running, wait_for_pids, wait_for_port
 
 # client_body_buffer_size holds the small bodies in memory, as a tuned installation would; a 5 MB body goes to a file.
 CONFIG = """
@@ -73,4 +73,4 @@ def _running(folder: Path, servers: str, core: int, port: int) -> Iterator[tuple
     config.write_text(CONFIG.format(folder=folder, servers=servers))
     with running([path, "-p", str(folder), "-c", str(config), "-g", "user root;"], core=core, cwd=folder) as pid:
         wait_for_port(port)
-        yield tuple(find_pids(pid, "worker process"))
+        yield tuple(wait_for_pids(pid, "worker process"))

@@ -102,6 +102,16 @@ def find_pids(parent: int, needle: str) -> list[int]:
     return found
 
 
+def wait_for_pids(parent: int, needle: str, seconds: float = 30.0) -> list[int]:
+    """`find_pids` once there are any: a port may be open before its worker runs. Raises TimeoutError."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := find_pids(parent, needle):
+            return found
+        time.sleep(0.02)
+    raise TimeoutError(f"process {parent} has no child {needle!r} after {seconds} s")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Subject:
     """Something that is measured: where it listens, and whose CPU counts as its own and as its settlement."""
