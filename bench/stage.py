@@ -3,7 +3,9 @@
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,6 +34,7 @@ def built() -> Iterator[Stage]:
     """The stage for as long as the block lasts; this process leaves the busy core alone. Raises Missing."""
     nginx.require_nginx()
     os.sched_setaffinity(0, {OTHER_CORE})
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as SIGINT does: what was started is ended
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="yescale-bench-")))
         folder.chmod(0o755)
