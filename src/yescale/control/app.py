@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pkgutil import resolve_name
 from typing import Any, Final
 
 import uvloop
@@ -29,11 +30,14 @@ from yescale.control.snapshot import Snapshots
 from yescale.control.workers import Workers
 from yescale.settings import Settings
 from yescale.store.database import Database, DatabaseAway, open_database
-from yescale.store.migrations import migrate
+from yescale.store.schema import NEWEST, version_of
 
 _LOG: Final = logging.getLogger(__name__)
 _PROGRAM: Final = "control"
 _MISCONFIGURED: Final = 2
+_MIGRATE: Final = (
+    "yescale.store.migrations:migrate"  # loaded where there is something to migrate: that is rare, and slow
+)
 _RETRY_S: Final = 1.0
 _COLLECT: Final = (10_000, 50, 100)  # new objects, and rounds of the younger generation
 _LOCK_S: Final = 60.0  # an earlier control may still be settling
@@ -84,9 +88,9 @@ async def offline(settings: Settings) -> AsyncGenerator[Context]:
     try:
         await lock.take_within(0)
         vault = _open_vault(settings)
-        await migrate(settings.database_url)
         database = open_database(settings.database_url)
         try:
+            await _bring_up_to_date(database, settings.database_url)
             yield Context(
                 database=database,
                 vault=vault,
@@ -108,9 +112,9 @@ async def running(settings: Settings, told: asyncio.Event) -> AsyncGenerator[Con
         stack.callback(lock.release)
         await lock.take_within(_LOCK_S)
         vault = _open_vault(settings)
-        await _when_there(told, lambda: migrate(settings.database_url))
         database = open_database(settings.database_url)
         stack.push_async_callback(database.close)
+        await _when_there(told, lambda: _bring_up_to_date(database, settings.database_url))
         control = _compose(settings, database, vault)
         await _when_there(told, lambda: control.prepare(settings))
         await stack.enter_async_context(_serving(settings, control))
@@ -218,6 +222,13 @@ async def _run_beside(loops: Iterable[Coroutine[Any, Any, None]]) -> AsyncGenera
         finally:
             for task in tasks:
                 task.cancel()
+
+
+async def _bring_up_to_date(database: Database, url: str) -> None:
+    async with database.reading() as connection:
+        version = await version_of(connection)
+    if version != NEWEST:
+        await resolve_name(_MIGRATE)(url)
 
 
 def make_folders(settings: Settings) -> None:
