@@ -168,10 +168,12 @@ GARBAGE = {
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\nfine",
     "gzip encoding": STREAM.replace(b"chunked", b"gzip"),
     "gzip and chunked": STREAM.replace(b"chunked", b"gzip, chunked"),
+    "gzip, then chunked": STREAM.replace(b"\r\nTransfer", b"\r\nTransfer-Encoding: gzip\r\nTransfer"),
     "bad chunk": STREAM.replace(b"3\r\none", b"0x3\r\none"),
     "obs-fold": OK.replace(b"X-A: b", b"X-A: b\r\n c"),
     "head over the limit": OK.replace(b"X-A: b", b"X-A: " + b"b" * 3000),
     "too many headers": OK.replace(b"X-A: b\r\n", b"X-A: b\r\n" * 20),
+    "headers without end": OK.replace(b"X-A: b\r\n\r\nfine", b"X-A: b\r\n" * 12),
     "endless interim answers": b"HTTP/1.1 100 Continue\r\n\r\n" * 200,
     "endless trailer": STREAM[:-2] + b"T: ",
 }
