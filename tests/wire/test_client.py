@@ -174,6 +174,8 @@ GARBAGE = {
     "head over the limit": OK.replace(b"X-A: b", b"X-A: " + b"b" * 3000),
     "too many headers": OK.replace(b"X-A: b\r\n", b"X-A: b\r\n" * 20),
     "headers without end": OK.replace(b"X-A: b\r\n\r\nfine", b"X-A: b\r\n" * 12),
+    "interim answer with a body": STREAM.replace(b"200", b"169") + OK,
+    "interim answer with a length": OK.replace(b"200", b"169") + OK,
     "endless interim answers": b"HTTP/1.1 100 Continue\r\n\r\n" * 200,
     "endless trailer": STREAM[:-2] + b"T: ",
 }

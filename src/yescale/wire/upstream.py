@@ -227,6 +227,7 @@ class Upstream(asyncio.Protocol):
             return
         status = self._parser.get_status_code()
         if status in _INTERIM and status != _SWITCHING:
+            self._fault = self._fault or not self._delimited  # its body would be taken for that of the answer
             self._headers = []
             return
         if status < _INTERIM.stop or self._parser.get_http_version() not in VERSIONS:
