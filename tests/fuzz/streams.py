@@ -62,13 +62,12 @@ def hear(pieces: Sequence[bytes], *, keep: bool) -> Heard:
 
 def check(data: bytes, places: Sequence[int]) -> None:
     """Raises where a promise of the stream's pipe is broken."""
-    for pieces in ([data], cut(data, places), grains(data)):
+    split_, fine = cut(data, places), grains(data)
+    for pieces in ([data], split_, fine):
         frame(data, pieces)
-        confine(pieces)
-    for keep in (True, False):
-        whole = hear([data], keep=keep)
-        for pieces in (cut(data, places), grains(data)):
-            same(hear(pieces, keep=keep), whole)
+    confine(split_)
+    for keep, pieces in ((True, split_), (False, split_), (False, fine)):
+        same(hear(pieces, keep=keep), hear([data], keep=keep))
     passes(data)
 
 

@@ -21,7 +21,7 @@ def test_seeds_and_what_was_found_before_keep_the_property(target: Target) -> No
         target.check(data, places_for(data))
 
 
-@pytest.mark.timeout(0)
+@pytest.mark.timeout(EXAMPLES)
 @pytest.mark.parametrize("target", TARGETS.values(), ids=lambda target: target.name)
 def test_damaged_input_keeps_the_property(target: Target) -> None:
     @settings(

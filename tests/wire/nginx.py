@@ -23,7 +23,7 @@ CONFIG = """
 daemon off; master_process off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 100; }}
 http {{
-  access_log off; lingering_close off; client_header_timeout 2s; client_body_timeout 2s;
+  access_log off; lingering_close off; client_header_timeout 1s; client_body_timeout 1s;
   client_header_buffer_size {head}; large_client_header_buffers 2 {head}; client_max_body_size {body};
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;

@@ -59,7 +59,7 @@ STRICT: dict[str, str] = {
 
 AFTER = b"GET /after HTTP/1.1\r\nHost: x\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Target: %b\r\n\r\nok"
-SILENCE_S = 3.0
+SILENCE_S = 20.0
 CANONICAL = re.compile(
     rb"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (?:/[\x21\x22\x24-\x7e]*|\*) HTTP/1\.1\r\n"
     rb"(?:[!#$%&'*+\-.^_`|~0-9a-z]+: [^\x00-\x08\x0a-\x1f\x7f]*\r\n)+\r\n"

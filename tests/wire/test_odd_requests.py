@@ -185,6 +185,24 @@ async def test_an_odd_request_gets_what_the_table_says(name: str) -> None:
         assert all(reason for _, reason, _ in served.desk.rejected)
 
 
+BY_THEIR_HEAD = [
+    name
+    for name in CASES
+    if name.startswith(("CL and", "TE and", "two ", "TE twice", "TE in", "CL:", "CL list", "no Host", "Host "))
+    and CASES[name][2] == CLOSED
+]
+
+
+@pytest.mark.parametrize("name", BY_THEIR_HEAD)
+async def test_a_head_with_two_readings_is_refused_before_the_application_hears_of_it(name: str) -> None:
+    request, _, _ = CASES[name]
+    async with serving(limits=LIMITS) as served, served.peer() as peer:
+        await peer.send(request)
+        await peer.read_all()
+        assert served.desk.seen == []
+        assert [exchange for _, _, exchange in served.desk.rejected] == [None]
+
+
 async def test_a_body_may_look_like_a_request_and_is_never_read_as_one() -> None:
     inner = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
     chunked = POST + TE + b"\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(inner), inner)
