@@ -70,6 +70,7 @@ class Counter:
         desk, server = self.desk, self.server
         desk.on_received = hold if late else answer
         desk.seen.clear()
+        desk.rejected.clear()
         desk.whole.clear()
         pipe = Pipe()
         connection = server.protocol()

@@ -34,6 +34,7 @@ LENIENT: dict[str, str] = {
 # We refuse, nginx accepts: why.
 STRICT: dict[str, str] = {
     "CL: many zeros": "a length is digits of a sane count",
+    "two Content-Encodings": "whether a body is encoded is looked at once",
     "HTTP/0.9": "its answers have no head, and nobody speaks it",
     "HTTP/1.2": "there is no such version",
     "Upgrade: websocket": "426 says that this path has none; nginx drops the header and answers plainly",

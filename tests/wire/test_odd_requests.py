@@ -104,6 +104,11 @@ CASES: dict[str, tuple[bytes, list[int], str]] = {
     "Host with a port": (b"GET / HTTP/1.1\r\nHost: x:8080\r\n\r\n", [200], KEPT),
     "Host of IPv6": (b"GET / HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n", [200], KEPT),
     "two Authorizations": (POST + b"Authorization: a\r\n" * 2 + SIZE + b"\r\n" + BODY, [400], CLOSED),
+    "two Content-Encodings": (
+        POST + b"Content-Encoding: identity\r\nContent-Encoding: gzip\r\n" + SIZE + b"\r\n" + BODY,
+        [400],
+        CLOSED,
+    ),
     "HTTP/1.0": (POST.replace(b"1.1", b"1.0") + SIZE + b"\r\n" + BODY, [200], CLOSED),
     "HTTP/1.0 without Host": (b"GET / HTTP/1.0\r\n\r\n", [200], CLOSED),
     "HTTP/1.0 keep-alive": (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", [200], KEPT),
