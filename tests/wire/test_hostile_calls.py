@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import TYPE_CHECKING
 
@@ -107,10 +108,9 @@ async def test_a_foreign_host_changes_nothing_and_is_not_passed_on(rig: Rig) -> 
 
 async def test_an_encoded_upload_without_end_is_refused_at_its_head_and_not_read(rig: Rig) -> None:
     head = b"POST /v1/chat/completions HTTP/1.1\r\n" + HOST + CREDENTIALS
-    peer = Peer(await dial(("127.0.0.1", rig.port)))
-    await peer.send(head + b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n")
-    assert statuses(await peer.read_until(b"unsupported_content_encoding")) == [415]
-    with pytest.raises(ConnectionError):
-        await asyncio.wait_for(flood(peer), 10)
-    peer.close()
+    with contextlib.closing(Peer(await dial(("127.0.0.1", rig.port)))) as peer:
+        await peer.send(head + b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n")
+        assert statuses(await peer.read_until(b"unsupported_content_encoding")) == [415]
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(flood(peer), 10)
     assert rig.first.visits == []
