@@ -66,6 +66,7 @@ lock: setup ## write the locks anew; UPGRADE=1 takes newer versions
 	@$(compile) --output-file requirements/base.txt requirements/base.in
 	@$(compile) --output-file requirements/test.txt -c requirements/base.txt requirements/test.in
 	@$(compile) --output-file requirements/check.txt -c requirements/base.txt -c requirements/test.txt requirements/check.in
+	@$(compile) --output-file requirements/fuzz.txt -c requirements/base.txt -c requirements/test.txt requirements/fuzz.in
 	@$(MAKE) dev
 	@PATH="$(CURDIR)/$(bin):$$PATH" npm install --prefix $(node) --package-lock-only --omit-lockfile-registry-resolved \
 		--silent --no-audit --no-fund --ignore-scripts
@@ -75,3 +76,4 @@ clean: ## remove all that was installed or built
 
 # A folder may bring targets of its own.
 -include bench/targets.mk
+-include tests/fuzz/targets.mk

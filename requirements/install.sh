@@ -1,5 +1,5 @@
 #!/bin/sh
-# Brings .venv to the state of the locks. Usage: requirements/install.sh run|dev
+# Brings .venv to the state of the locks. Usage: requirements/install.sh run|dev|fuzz
 # Needs Python 3.11 or newer with its venv module; all else comes from the package registries that pip is configured with.
 set -eu
 cd "$(dirname "$0")/.."
@@ -49,6 +49,7 @@ export VIRTUAL_ENV="$PWD/.venv"
 
 locks=requirements/base.txt
 [ "$profile" = run ] || locks="$locks requirements/test.txt requirements/check.txt"
+[ "$profile" != fuzz ] || locks="$locks requirements/fuzz.txt"
 
 # Whatever breaks half-way must be done again.
 rm -f .venv/installed-*

@@ -60,6 +60,8 @@ CASES: dict[str, tuple[bytes, list[int], str]] = {
     "obs-fold": (POST + b"X-A: b\r\n c\r\n" + SIZE + b"\r\n" + BODY, [400], CLOSED),
     "space before the first header": (b"GET / HTTP/1.1\r\n Host: x\r\n\r\n", [400], CLOSED),
     "NUL in a header": (POST + b"X-A: b\0c\r\n" + SIZE + b"\r\n" + BODY, [400], CLOSED),
+    "NUL in a header name": (POST + b"X\0A: b\r\n" + SIZE + b"\r\n" + BODY, [400], CLOSED),
+    "NUL in a chunk size": (POST + TE + b"\r\nd\0\r\n" + BODY + b"\r\n0\r\n\r\n", [400], CLOSED),
     "control character in a header": (GET + b"X-A: b\x01c\r\n\r\n", [400], CLOSED),
     "tab and high bytes in a header": (GET + b"X-A: b\tc\xff\r\n\r\n", [200], KEPT),
     "header without a name": (GET + b": b\r\n\r\n", [400], CLOSED),
@@ -82,6 +84,13 @@ CASES: dict[str, tuple[bytes, list[int], str]] = {
     "blank lines without end": (b"\r\n" * 5000, [431], CLOSED),
     "blank lines before a request": (b"\r\n\r\n\r\n" + GET + b"\r\n", [200], KEPT),
     "too many headers": (GET + b"X-A: b\r\n" * 50 + b"\r\n", [431], CLOSED),
+    "headers without end": (GET + b"X-A: b\r\n" * 51, [431], CLOSED),
+    "target over the limit, then too many headers": (
+        b"GET /" + b"x" * 2048 + b" HTTP/1.1\r\n" + b"X-A: b\r\n" * 51,
+        [414],
+        CLOSED,
+    ),
+    "too many trailers": (POST + TE + b"\r\n" + CHUNKS[:-2] + b"T: u\r\n" * 51 + b"\r\n", [431], CLOSED),
     "as many headers as allowed": (GET + b"X-A: b\r\n" * 49 + b"\r\n", [200], KEPT),
     "no Host": (b"POST / HTTP/1.1\r\n" + SIZE + b"\r\n" + BODY, [400], CLOSED),
     "empty Host": (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", [400], CLOSED),
@@ -89,15 +98,24 @@ CASES: dict[str, tuple[bytes, list[int], str]] = {
     "Host with a path": (b"GET /v1/keys HTTP/1.1\r\nHost: x/?\r\n\r\n", [400], CLOSED),
     "Host with a fragment": (b"GET /v1/keys HTTP/1.1\r\nHost: x/#\r\n\r\n", [400], CLOSED),
     "Host with a user": (b"GET /v1/keys HTTP/1.1\r\nHost: a@x\r\n\r\n", [400], CLOSED),
+    "Host as a list": (b"GET / HTTP/1.1\r\nHost: x, y\r\n\r\n", [400], CLOSED),
+    "Host with a NUL": (b"GET / HTTP/1.1\r\nHost: x\0y\r\n\r\n", [400], CLOSED),
+    "Host with an escape": (b"GET / HTTP/1.1\r\nHost: x%2fy\r\n\r\n", [400], CLOSED),
     "Host with a port": (b"GET / HTTP/1.1\r\nHost: x:8080\r\n\r\n", [200], KEPT),
     "Host of IPv6": (b"GET / HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n", [200], KEPT),
     "two Authorizations": (POST + b"Authorization: a\r\n" * 2 + SIZE + b"\r\n" + BODY, [400], CLOSED),
+    "two Content-Encodings": (
+        POST + b"Content-Encoding: identity\r\nContent-Encoding: gzip\r\n" + SIZE + b"\r\n" + BODY,
+        [400],
+        CLOSED,
+    ),
     "HTTP/1.0": (POST.replace(b"1.1", b"1.0") + SIZE + b"\r\n" + BODY, [200], CLOSED),
     "HTTP/1.0 without Host": (b"GET / HTTP/1.0\r\n\r\n", [200], CLOSED),
     "HTTP/1.0 keep-alive": (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", [200], KEPT),
     "Connection: close": (GET + b"Connection: close\r\n\r\n", [200], CLOSED),
     "Connection: close, then more": (GET + b"Connection: close\r\n\r\n" + GET + b"\r\n", [200], CLOSED),
     "HTTP/0.9": (b"GET /\r\n\r\n", [505], CLOSED),
+    "HTTP/0.9 in words": (b"GET / HTTP/0.9\r\n\r\n", [505], CLOSED),
     "HTTP/1.2": (GET.replace(b"1.1", b"1.2") + b"\r\n", [400], CLOSED),
     "HTTP/2.0": (GET.replace(b"1.1", b"2.0") + b"\r\n", [505], CLOSED),
     "HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [400], CLOSED),
@@ -134,6 +152,7 @@ CASES: dict[str, tuple[bytes, list[int], str]] = {
     "OPTIONS *": (b"OPTIONS * HTTP/1.1\r\n" + HOST + b"\r\n", [200], KEPT),
     "GET *": (b"GET * HTTP/1.1\r\n" + HOST + b"\r\n", [400], CLOSED),
     "CONNECT": (b"CONNECT y:80 HTTP/1.1\r\n" + HOST + b"\r\n", [405], CLOSED),
+    "CONNECT with a body": (b"CONNECT y:80 HTTP/1.1\r\n" + HOST + SIZE + b"\r\n" + BODY, [405], CLOSED),
     "TRACE": (b"TRACE / HTTP/1.1\r\n" + HOST + b"\r\n", [501], CLOSED),
     "PROPFIND": (b"PROPFIND / HTTP/1.1\r\n" + HOST + b"\r\n", [501], CLOSED),
     "made-up method": (b"FOO / HTTP/1.1\r\n" + HOST + b"\r\n", [400], CLOSED),
@@ -169,6 +188,24 @@ async def test_an_odd_request_gets_what_the_table_says(name: str) -> None:
             assert b"<GET /after >" in await peer.read_until(b">"), "nothing of the odd request is left over"
         assert served.server.busy == 0
         assert all(reason for _, reason, _ in served.desk.rejected)
+
+
+BY_THEIR_HEAD = [
+    name
+    for name in CASES
+    if name.startswith(("CL and", "TE and", "two ", "TE twice", "TE in", "CL:", "CL list", "no Host", "Host "))
+    and CASES[name][2] == CLOSED
+]
+
+
+@pytest.mark.parametrize("name", BY_THEIR_HEAD)
+async def test_a_head_with_two_readings_is_refused_before_the_application_hears_of_it(name: str) -> None:
+    request, _, _ = CASES[name]
+    async with serving(limits=LIMITS) as served, served.peer() as peer:
+        await peer.send(request)
+        await peer.read_all()
+        assert served.desk.seen == []
+        assert [exchange for _, _, exchange in served.desk.rejected] == [None]
 
 
 async def test_a_body_may_look_like_a_request_and_is_never_read_as_one() -> None:

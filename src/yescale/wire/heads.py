@@ -23,7 +23,9 @@ BODILESS: Final = frozenset({204, 304})
 METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 VERSIONS: Final = {"1.1": (1, 1), "1.0": (1, 0)}
 # Headers that may come once: a second one would let two readers of the same request disagree.
-SINGLE: Final = frozenset({b"host", b"content-length", b"transfer-encoding", b"authorization", b"expect"})
+SINGLE: Final = frozenset(
+    {b"host", b"content-length", b"transfer-encoding", b"content-encoding", b"authorization", b"expect"}
+)
 
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BREAK: Final = re.compile(rb"[\x00\r\n]")

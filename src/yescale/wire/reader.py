@@ -59,7 +59,7 @@ class Reader:
         self._headers: list[tuple[bytes, bytes]] = []
         self._upgraded = False
         self._discarding = False
-        self._complaint: Fault | None = None  # of the parser, about a head that is complete
+        self._complaint: Fault | None = None  # of the parser; about a complete head we may know a better word
         self._fed = 0  # bytes of the head, then bytes since the last one of the body
         self._body: bytes | bytearray = b""
         self._body_size = 0
@@ -78,10 +78,10 @@ class Reader:
         stop = len(data) if end < 0 else end
         most = position + self._limits.max_head_bytes - self._fed
         self._feed(data, position, min(stop, most))
-        if self.head_done:
-            self._complaint, self.fault = self.fault, None
-        elif stop > most and self.fault is None:
-            self.fault = (431, "the head of the request is too large")
+        if self.fault is None and not self.head_done:
+            self.fault = self._complaint
+            if stop > most and self.fault is None:
+                self.fault = (431, "the head of the request is too large")
         return stop
 
     def read_body(self, data: bytes, position: int) -> int:
@@ -131,7 +131,11 @@ class Reader:
                 self.fault = (414, "the request target is too long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.lower(), value))
+        headers = self._headers
+        if len(headers) < self._limits.max_headers:
+            headers.append((name.lower(), value))
+        else:
+            self.fault = self.fault or (431, "the request has too many headers")
 
     def on_headers_complete(self) -> None:
         if not self.head_done:
@@ -161,6 +165,7 @@ class Reader:
         stop = len(data) if end < 0 else end
         size = self._body_size
         self._feed(data, position, stop)
+        self.fault = self.fault or self._complaint
         if self._body_size > size:
             self._fed = 0
         elif self._fed > self._limits.max_head_bytes and self.fault is None:
@@ -189,7 +194,7 @@ class Reader:
         except HttpParserUpgrade:
             self._upgraded = True
         except HttpParserError as error:
-            self.fault = self.fault or (400, f"malformed request: {error}")
+            self._complaint = (400, f"malformed request: {error}")
 
     # --- checks of a head
 
@@ -211,8 +216,6 @@ class Reader:
 
     def _check_headers(self, exchange: Exchange) -> Fault | None:
         found: dict[bytes, bytes] = {}
-        if len(exchange.headers) > self._limits.max_headers:
-            return 431, "the request has too many headers"
         for name, value in exchange.headers:
             if name in SINGLE:
                 if name in found:

@@ -215,8 +215,11 @@ class Upstream(asyncio.Protocol):
             self._delimited = False
         elif name == b"transfer-encoding":
             self._delimited = False
-            self._fault = value.strip(b" \t").lower() != b"chunked"
-        self._headers.append((name, value))
+            self._fault = self._fault or value.strip(b" \t").lower() != b"chunked"
+        if len(self._headers) < self._home.limits.max_headers:
+            self._headers.append((name, value))
+        else:
+            self._fault = True
 
     def on_headers_complete(self) -> None:
         attempt = self._attempt
@@ -224,11 +227,10 @@ class Upstream(asyncio.Protocol):
             return
         status = self._parser.get_status_code()
         if status in _INTERIM and status != _SWITCHING:
+            self._fault = self._fault or not self._delimited  # its body would be taken for that of the answer
             self._headers = []
             return
         if status < _INTERIM.stop or self._parser.get_http_version() not in VERSIONS:
-            self._fault = True
-        if len(self._headers) > self._home.limits.max_headers:
             self._fault = True
         self._head_done = True
         attempt.status = status

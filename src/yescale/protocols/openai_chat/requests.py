@@ -1,6 +1,8 @@
 """Requests: a partial decode that reads what price and route need, and a splice that leaves every other byte alone."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeVar
 
 import msgspec
@@ -44,6 +46,7 @@ _MISSING: Final = re.compile(r"missing required field `([^`]+)`")
 
 # Said twice, these would let the provider read another value than we priced.
 _PRICED: Final = re.compile(b'"(?:%b)"' % b"|".join(n.encode() for n in WireChat.__struct_fields__ if n != "messages"))
+_SINGLE: Final = frozenset((*WireChat.__struct_fields__, *WireEmbeddings.__struct_fields__, "include_usage"))
 _CALLS_FOR_MORE: Final = re.compile(rb'"(?:file_id|file_data|web_search_options)"')  # text that we do not see
 
 
@@ -53,15 +56,18 @@ def peek_chat(body: bytes) -> Peek | Fault:
     wire = _decode(_CHAT, text)
     if isinstance(wire, Fault):
         return wire if text is body else _explain_whole(body, wire)
+    options = wire.stream_options
+    wants_usage = isinstance(options, WireOptions) and options.include_usage is True
     fault = _check_chat(wire) or _check_single(text)
+    if fault is None and wire.stream is True and isinstance(options, WireOptions) and not wants_usage:
+        fault = _check_reading(partial(_ask_usage, body))  # as the rewrite will
     if fault is not None:
         return fault
-    options = wire.stream_options
     return Peek(
         model=ModelName(wire.model),
         prompt_tokens=_bound_prompt(text, len(body) - len(text)),
         stream=wire.stream is True,
-        wants_usage=isinstance(options, WireOptions) and options.include_usage is True,
+        wants_usage=wants_usage,
         declared=_declared(wire),
         limit_field=_null_limit(wire),
         options_said=not isinstance(options, UnsetType),
@@ -151,7 +157,7 @@ class _TooManyMarks(ValueError):
 
 
 class _Twice(ValueError):
-    """A field is said twice."""
+    """A field that price, route or rewrite read is said twice."""
 
 
 def _members(body: bytes) -> dict[str, tuple[int, int]]:
@@ -171,7 +177,7 @@ def _members(body: bytes) -> dict[str, tuple[int, int]]:
         if depth > 1:
             continue
         if name is None and kind.startswith(b'"'):
-            name = msgspec.json.decode(kind, type=str)
+            name = _read_name(kind)
         elif name is not None and kind == b":" and not begin:
             begin = mark.end()
         elif name is not None and kind in (b",", b"}") and (kind == b"," or not depth):
@@ -180,8 +186,16 @@ def _members(body: bytes) -> dict[str, tuple[int, int]]:
     return found
 
 
+def _read_name(quoted: bytes) -> str:
+    """The name between the quotes. One that is no text is none of ours: the decoder skips such a field unread."""
+    try:
+        return msgspec.json.decode(quoted, type=str)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return quoted.decode("latin-1")
+
+
 def _note(found: dict[str, tuple[int, int]], name: str, body: bytes, begin: int, end: int) -> None:
-    if name in found:
+    if name in found and name in _SINGLE:
         raise _Twice(name)
     value = body[begin:end]
     found[name] = (begin + len(value) - len(value.lstrip()), end - len(value) + len(value.rstrip()))
@@ -192,8 +206,13 @@ def _check_single(body: bytes) -> Fault | None:
     named = _PRICED.findall(body)
     if len(named) == len(set(named)) and _ESCAPED_NAME.search(body) is None:
         return None
+    return _check_reading(partial(_members, body))
+
+
+def _check_reading(look: Callable[[], object]) -> Fault | None:
+    """What keeps the fields of the body from being found."""
     try:
-        _members(body)
+        look()
     except _Twice as twice:
         return _wrong(str(twice), f"'{twice}' is said twice; say it once.")
     except _TooManyMarks:

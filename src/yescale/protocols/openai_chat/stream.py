@@ -52,7 +52,7 @@ class ChatTap:
     def _listen(self, block: bytes) -> bytes:
         if b'"finish_reason":"' in block or b'"finish_reason": "' in block:
             self.finished = True
-        if b"[DONE]" in block or b'"error"' in block or b"event: error" in block or _may_have_usage(block):
+        if b"[DONE]" in block or b'"error"' in block or b"event:" in block or _may_have_usage(block):
             return self._sift(block)
         self.text_bytes += _count_text(block)
         return block

@@ -1,0 +1,45 @@
+"""The properties that `make fuzz` attacks for an hour, here for seconds, with everything that was ever found."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.fuzz.pieces import damaged, places, places_for
+from tests.fuzz.targets import TARGETS, Target
+from yescale.domain.faults import Fault
+from yescale.protocols.openai_chat.requests import peek_chat
+from yescale.protocols.passthrough import Peek
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=lambda target: target.name)
+def test_seeds_and_what_was_found_before_keep_the_property(target: Target) -> None:
+    for data in (*target.seeds, *target.found()):
+        target.check(data, places_for(data))
+
+
+@pytest.mark.timeout(EXAMPLES)
+@pytest.mark.parametrize("target", TARGETS.values(), ids=lambda target: target.name)
+def test_damaged_input_keeps_the_property(target: Target) -> None:
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        suppress_health_check=(HealthCheck.too_slow, HealthCheck.large_base_example),
+    )
+    @given(data=damaged(target.seeds, target.words) | st.binary(max_size=60), cuts=places())
+    def law(data: bytes, cuts: list[int]) -> None:
+        target.check(data, cuts)
+
+    law()
+
+
+def test_a_body_with_more_marks_than_are_looked_at_is_refused_before_it_is_rewritten() -> None:
+    messages = b'"messages":[' + b'"a",' * 250_000 + b'"a"]'
+    usual = b'{"model":"m","stream":true,%b}' % messages
+    assert isinstance(peek_chat(usual), Peek)
+    fault = peek_chat(usual[:-1] + b',"stream_options":{"include_usage":false}}')
+    assert isinstance(fault, Fault)
+    assert "too much" in fault.message
