@@ -25,6 +25,12 @@ class WireChat(Struct, frozen=True, gc=False):
     n: int | None = None
 
 
+class WireMessage(Struct, frozen=True, gc=False):
+    """One of a request's messages."""
+
+    content: Raw = NOTHING
+
+
 class WireEmbeddings(Struct, frozen=True, gc=False):
     """A request to /embeddings."""
 
