@@ -14,9 +14,12 @@ def quote(book: PriceBook, model: ModelName, usage: Usage, ratio: Ratio, facts: 
     ignored where the model has no per-request row; tokens are ignored where it has nothing else. Raises Unpriced.
     """
     lines: list[Line] = []
+    flat = book.flat(model)
     for meter, count in usage.items():
-        if count and (rule := book.find(model, meter, facts)) is not None:
-            lines.append(explain(rule, meter, count, ratio))
+        if count:
+            rule = flat[meter] if meter in flat else book.find(model, meter, facts)
+            if rule is not None:
+                lines.append(explain(rule, meter, count, ratio))
     return Quote(tuple(lines))
 
 

@@ -54,8 +54,9 @@ class Attempts:
         self.notes: tuple[AttemptNote, ...] = ()
         # What the grant pays for, where the client declared no limit and it pays for less than the model's maximum.
         self.limit: int | None = None
-        if reservation.amount < order.ceiling.most and order.peek.declared is None:
-            self.limit = max(1, order.ceiling.output_tokens(reservation.amount))
+        ceiling = order.ceiling
+        if reservation.amount < ceiling.most and order.peek.declared is None:
+            self.limit = max(1, ceiling.output_tokens(reservation.amount))
         self.losses: tuple[str, ...] = ()  # the field that carries that limit, once sent
 
     def start(self, call: CallId, body: bytes, started: float) -> None:
@@ -79,7 +80,7 @@ class Attempts:
         in_time = len(self._tried) < settings.max_attempts and now - self._started < settings.total_s
         if not verdict.retry or not in_time:
             return None
-        other = choose(self._order.tiers, relay.health, now, relay.rng, self._tried)
+        other = choose(self._order.offer.tiers, relay.health, now, relay.rng, self._tried)
         if other is not None:
             return other
         if self.candidate is None or not verdict.again or relay.health.resting(self.channel, now):
@@ -128,7 +129,7 @@ class Attempts:
 
     def praise(self) -> None:
         """The channel answered."""
-        self._relay.health.answered(self.channel)
+        self._relay.health.answered(self.channel, self._relay.now())
 
     def blame(self) -> None:
         """The channel failed: counted once per call, however often it was tried."""

@@ -91,8 +91,8 @@ class Passage:
         self._committed = False
         self._ended = False
 
-    def start(self, call: CallId, body: bytes) -> None:
-        """Begin with the best candidate."""
+    def start(self, call: CallId, body: bytes, first: Candidate | None) -> None:
+        """Begin with the first candidate, or choose it now."""
         self._id = call
         self._exchange.listener = self
         self._relay.calls.add(self)
@@ -100,7 +100,10 @@ class Passage:
         if self._order.peek.stream:
             self._quiet = Deadline(self._relay.timers, self._keep_alive)
             self._quiet.set(self._relay.now() + self._relay.settings.keepalive_s)
-        self._guard(self._try_next, verdicts.FIRST)
+        if first is None:
+            self._guard(self._try_next, verdicts.FIRST)
+        else:
+            self._guard(self._send, first)
 
     # --- attempts
 
@@ -121,9 +124,9 @@ class Passage:
     def _again(self) -> None:
         self._timer = None
         if self._tries.candidate is not None and not self._ended:
-            self._guard(self._resend, self._tries.candidate)
+            self._guard(self._send, self._tries.candidate)
 
-    def _resend(self, candidate: Candidate) -> None:
+    def _send(self, candidate: Candidate) -> None:
         if not self._tries.send(candidate, self):
             self._try_next(verdicts.UNUSABLE)
 
@@ -462,7 +465,7 @@ class Passage:
             account=key.account,
             username=key.username,
             key_name=key.name,
-            group=order.group.name,
+            group=order.offer.group.name,
             model=order.peek.model,
             upstream_model="" if candidate is None else candidate.upstream_model,
             channel=self._tries.channel,
