@@ -18,6 +18,7 @@ from yescale.routing.table import Offer, Table, Tier
 
 UNSTATED_CONTEXT: Final = 1_048_576  # tokens; where the catalogue states no context window
 _ADMIN: Final = 10
+_USUAL: Final = b"Bearer sk-"
 _LONGEST_KEY: Final = 128
 _LONGEST_CHANNEL: Final = 9  # digits
 _ENABLED: Final = 1
@@ -45,7 +46,7 @@ _REFUSALS: Final = {
 }
 
 
-class Credentials(Struct, frozen=True):
+class Credentials(Struct, frozen=True, gc=False):
     """An API key as it is looked up, without `sk-`; `channel` is an administrator's suffix."""
 
     key: bytes
@@ -78,6 +79,10 @@ def read_credentials(headers: Iterable[tuple[bytes, bytes]], places: tuple[bytes
 
 def _read_key(value: bytes) -> Credentials | None:
     """None = no API key has this shape. An empty key = the header is there but empty."""
+    if value.startswith(_USUAL):
+        key = value[len(_USUAL) :]
+        if key.isalnum() and len(key) <= _LONGEST_KEY:
+            return Credentials(key)
     key = value.strip()
     if key[:6].lower() == b"bearer" and (len(key) == len(b"bearer") or key[6:7] in (b" ", b"\t")):
         key = key[6:].strip()

@@ -32,6 +32,7 @@ class Attempts:
         "_surface",
         "_tried",
         "candidate",
+        "channel",
         "current",
         "limit",
         "losses",
@@ -50,6 +51,7 @@ class Attempts:
         self._sent_at = 0.0
         self._tried: tuple[ChannelId, ...] = ()
         self.candidate: Candidate | None = None
+        self.channel = ChannelId(0)  # of the current or the last candidate; 0 = there was none
         self.current: Attempt | None = None
         self.notes: tuple[AttemptNote, ...] = ()
         # What the grant pays for, where the client declared no limit and it pays for less than the model's maximum.
@@ -62,11 +64,6 @@ class Attempts:
     def start(self, call: CallId, body: bytes, started: float) -> None:
         """What is tried, and since when."""
         self._call, self._body, self._started = call, body, started
-
-    @property
-    def channel(self) -> ChannelId:
-        """Of the current or the last candidate; 0 = there was none."""
-        return ChannelId(0) if self.candidate is None else self.candidate.channel.id
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -92,6 +89,7 @@ class Attempts:
         relay, channel = self._relay, candidate.channel
         now = relay.now()
         self.candidate = candidate
+        self.channel = channel.id
         self._tried = (*self._tried, channel.id)
         self._secret = relay.health.pick_secret(channel, now)
         target = relay.targets.find(channel, self._surface.operation, self._secret)

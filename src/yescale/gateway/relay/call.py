@@ -56,7 +56,7 @@ class Call:
 
     def open(self) -> None:
         """The head is here: find out who calls, before the body is read."""
-        exchange = self._exchange
+        exchange, relay = self._exchange, self._relay
         exchange.listener = self
         if (exchange.header(b"content-encoding") or b"identity").lower() != b"identity":
             self._refuse(faults.UNSUPPORTED_ENCODING)
@@ -66,7 +66,11 @@ class Call:
             self._refuse(credentials)
             return
         self._credentials = credentials
-        self._relay.keys.find(credentials.key, self._key_found)
+        known = relay.keys.recall(credentials.key)
+        if known is None:
+            relay.keys.find(credentials.key, self._key_found)
+        else:
+            self._key_found(known)
 
     def receive(self) -> None:
         """The body is here."""

@@ -9,7 +9,7 @@ from yescale.domain.money import Nano
 from yescale.domain.price import Line
 from yescale.domain.usage import INPUT_METERS, OUTPUT_METERS, Meter, Usage
 from yescale.gateway.admission import UNSTATED_CONTEXT, Order
-from yescale.pricing.book import Facts, Unpriced
+from yescale.pricing.book import NO_FACTS, Facts, Unpriced
 from yescale.pricing.quote import quote
 from yescale.protocols.passthrough import BYTES_PER_TOKEN
 
@@ -75,9 +75,15 @@ def affordable_bytes(order: Order, cost: Nano) -> int:
 def believable(order: Order, usage: Usage) -> bool:
     """Whether the model can have used this much at all; where the catalogue states no limit, any usage is."""
     model = order.offer.model
-    if model.context_window and _total(usage, INPUT_METERS) > model.context_window:
+    inputs = outputs = 0
+    for meter, count in usage.items():
+        if meter in INPUT_METERS:
+            inputs += count
+        elif meter in OUTPUT_METERS:
+            outputs += count
+    if model.context_window and inputs > model.context_window:
         return False
-    return not model.max_output or _total(usage, OUTPUT_METERS) <= model.max_output * order.peek.n
+    return not model.max_output or outputs <= model.max_output * order.peek.n
 
 
 def _estimate(order: Order, text_bytes: int) -> dict[Meter, int]:
@@ -93,7 +99,7 @@ def _price(order: Order, usage: dict[Meter, int]) -> tuple[tuple[Line, ...], lis
     """The lines, and the meters that no row prices: they cost nothing, and the note names them."""
     book, offer = order.table.book, order.offer
     name, ratio = offer.model.priced_as, offer.group.ratio
-    facts = {"context_tokens": _total(usage, INPUT_METERS)}
+    facts = NO_FACTS if book.flat(name) else {"context_tokens": sum(usage.get(meter, 0) for meter in INPUT_METERS)}
     try:
         return quote(book, name, usage, ratio, facts).lines, []
     except Unpriced:
@@ -110,11 +116,3 @@ def _price_apart(order: Order, usage: dict[Meter, int], facts: Facts) -> tuple[t
         except Unpriced:
             gaps.append(meter)
     return tuple(lines), gaps
-
-
-def _total(usage: Usage, meters: frozenset[Meter]) -> int:
-    total = 0
-    for meter, count in usage.items():
-        if meter in meters:
-            total += count
-    return total

@@ -259,14 +259,15 @@ class Passage:
 
     def _gather(self, attempt: Attempt, data: bytes, done: bool) -> None:
         """A piece of an answer that is needed whole."""
-        self._parts.append(data)
         self._size += len(data)
         limit = self._relay.settings.max_answer_bytes if attempt.status in _OK else _MAX_ERROR_BYTES
         if self._size > limit:
             attempt.cancel()
             self._fail(verdicts.GARBAGE, attempt.status, "answer too long")
-        elif done:
-            body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        elif not done:
+            self._parts.append(data)
+        else:
+            body = b"".join((*self._parts, data)) if self._parts else data
             if attempt.status in _OK:
                 self._weigh(attempt, body)
             else:
