@@ -1,11 +1,12 @@
 /* A load generator: closed or open loop over keep-alive connections, latencies and chunk delays as one JSON line.
  *
- * usage: load PORT CONNECTIONS SECONDS WARM_SECONDS RATE REQUESTS
+ * usage: load PORT CONNECTIONS SECONDS WARM_SECONDS RATE REQUESTS [CALLS]
  *
  * RATE 0 = closed loop: each connection sends its next request when the answer is whole; else so many requests a second
  * arrive by the clock, and a request's latency counts from its arrival. REQUESTS is a file of raw HTTP requests, each
- * preceded by its length in decimal and a line feed; connections take them in turn. Chunk delays come from the emission
- * times that the mock upstream writes (T and 19 digits). Times are in microseconds.
+ * preceded by a line that holds its length, a space and how many bytes of its answer are read before the client leaves (-1 =
+ * it stays, 0 = it leaves as soon as the request is sent); connections take them in turn. CALLS: end after so many, whatever
+ * the time. Chunk delays come from the emission times that the mock upstream writes (T and 19 digits). Times are in microseconds.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,13 +27,13 @@ enum chunk_state { SIZE, EXTENSION, BODY, AFTER_BODY, TRAILER };
 
 typedef struct {
     const char *bytes;
-    long len;
+    long len, leave_after;
 } request;
 
 typedef struct {
     int fd, ready, busy, got_first, head_done, chunked, close_after, status;
     const request *sending;
-    long sent, arrival_ns, left;
+    long sent, arrival_ns, left, heard;
     char head[HEAD_MAX];
     int head_len;
     enum chunk_state state;
@@ -51,6 +52,7 @@ static int n_requests, n_conns, epoll_fd, port, next_request;
 static series latency, first_byte, chunk_delay;
 static long answered, failed, reconnects, bytes_in, measure_from;
 static long all_answered, all_chunks; /* the warm-up included: what CPU is divided by */
+static long all_ended, all_refused, all_cut, all_left;
 
 static long now_ns(void) {
     struct timespec t;
@@ -115,23 +117,38 @@ static int send_more(conn *c) {
     return 1;
 }
 
+/* the client loses patience */
+static void leave(conn *c) {
+    all_ended++;
+    all_left++;
+    c->busy = 0;
+    reopen(c);
+}
+
 static void start(conn *c, long arrival_ns) {
     c->busy = 1;
     c->sending = &requests[next_request++ % n_requests];
-    c->sent = 0;
+    c->sent = c->heard = 0;
     c->arrival_ns = arrival_ns;
     c->got_first = c->head_done = c->head_len = c->chunked = c->close_after = 0;
     c->left = -1;
     c->state = SIZE;
     c->chunk_left = 0;
-    if (send_more(c) < 0) {
+    int sent = send_more(c);
+    if (sent < 0) {
         failed++;
+        all_ended++;
+        all_cut++;
         reopen(c);
-    }
+    } else if (sent && !c->sending->leave_after)
+        leave(c);
 }
 
 static void finish(conn *c, int whole) {
     all_answered += whole && c->status == 200;
+    all_ended++;
+    all_refused += whole && c->status != 200;
+    all_cut += !whole;
     if (c->arrival_ns >= measure_from) {
         if (whole && c->status == 200) {
             answered++;
@@ -219,14 +236,14 @@ static int eat(conn *c, const char *p, long n) {
 
 static void load_requests(const char *path) {
     FILE *f = fopen(path, "r");
-    long n;
+    long n, leave_after;
     if (!f) exit((perror(path), 1));
-    while (fscanf(f, "%ld", &n) == 1) {
+    while (fscanf(f, "%ld %ld", &n, &leave_after) == 2) {
         fgetc(f);
         char *bytes = malloc(n);
         if ((long)fread(bytes, 1, n, f) != n) exit((fprintf(stderr, "%s is cut short\n", path), 1));
         requests = realloc(requests, (n_requests + 1) * sizeof *requests);
-        requests[n_requests++] = (request){bytes, n};
+        requests[n_requests++] = (request){bytes, n, leave_after};
     }
     fclose(f);
     if (!n_requests) exit((fprintf(stderr, "%s holds no request\n", path), 1));
@@ -255,10 +272,17 @@ static void on_event(conn *c, unsigned events, int open_loop) {
             }
             c->ready = 1;
             serve_next(c, open_loop);
-        } else if (c->busy && send_more(c) < 0) {
-            finish(c, 0);
-            reopen(c);
-            return;
+        } else if (c->busy && c->sent < c->sending->len) {
+            int sent = send_more(c);
+            if (sent < 0) {
+                finish(c, 0);
+                reopen(c);
+                return;
+            }
+            if (sent && !c->sending->leave_after) {
+                leave(c);
+                return;
+            }
         }
         if (!c->busy || c->sent >= c->sending->len) {
             struct epoll_event e = {EPOLLIN, {.ptr = c}};
@@ -274,6 +298,11 @@ static void on_event(conn *c, unsigned events, int open_loop) {
         return;
     }
     bytes_in += n;
+    c->heard += n;
+    if (c->busy && c->sending->leave_after > 0 && c->heard >= c->sending->leave_after) {
+        leave(c);
+        return;
+    }
     if (c->busy && eat(c, buffer, n)) {
         finish(c, 1);
         serve_next(c, open_loop);
@@ -281,11 +310,12 @@ static void on_event(conn *c, unsigned events, int open_loop) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 7) return fprintf(stderr, "usage: load PORT CONNECTIONS SECONDS WARM_SECONDS RATE REQUESTS\n"), 2;
+    if (argc != 7 && argc != 8) return fprintf(stderr, "usage: load PORT CONNECTIONS SECONDS WARM_SECONDS RATE REQUESTS [CALLS]\n"), 2;
     signal(SIGPIPE, SIG_IGN);
     port = atoi(argv[1]);
     n_conns = atoi(argv[2]);
     double rate = atof(argv[5]);
+    long calls = argc == 8 ? atol(argv[7]) : 0;
     load_requests(argv[6]);
     epoll_fd = epoll_create1(0);
     conns = calloc(n_conns, sizeof *conns);
@@ -294,7 +324,7 @@ int main(int argc, char **argv) {
     long end = measure_from + (long)(atof(argv[3]) * 1e9), now;
     int opened = 0;
     struct epoll_event events[1024];
-    while ((now = now_ns()) < end) {
+    while ((now = now_ns()) < end && (!calls || all_ended < calls)) {
         for (int burst = 0; opened < n_conns && burst < 100; burst++) open_conn(&conns[opened++]);
         for (; gap && arrival <= now; arrival += gap) queue[queue_tail++ % QUEUE] = arrival;
         for (int i = 0; gap && i < opened && queue_head < queue_tail; i++) serve_next(&conns[i], 1);
@@ -313,5 +343,6 @@ int main(int argc, char **argv) {
     print_series("chunk_delay", &chunk_delay);
     printf("\"seconds\":%.3f,\"answered\":%ld,\"failed\":%ld,\"reconnects\":%ld,\"in_flight\":%d,\"bytes\":%ld,", seconds, answered, failed,
            reconnects, in_flight, bytes_in);
-    printf("\"all_answered\":%ld,\"all_chunks\":%ld}\n", all_answered, all_chunks);
+    printf("\"all_answered\":%ld,\"all_chunks\":%ld,\"all_ended\":%ld,\"all_refused\":%ld,\"all_cut\":%ld,\"all_left\":%ld}\n",
+           all_answered, all_chunks, all_ended, all_refused, all_cut, all_left);
 }

@@ -56,6 +56,13 @@ def running(command: Sequence[str], *, core: int, cwd: Path, env: dict[str, str]
             program.wait()
 
 
+def own_environment(**more: str) -> dict[str, str]:
+    """This process's environment without what is set for a development tree: installed software has its bytecode."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("YESCALE_")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return kept | more
+
+
 def pin(pids: Sequence[int], core: int) -> None:
     """Move processes to one core."""
     for pid in pids:
@@ -73,13 +80,8 @@ def cpu_s(pids: Sequence[int]) -> float:
 
 
 def rss_bytes(pids: Sequence[int]) -> int:
-    """Proportional memory of these processes, in bytes."""
-    total = 0
-    for pid in pids:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                total += int(line.split()[1]) * 1024
-    return total
+    """Resident memory of these processes, in bytes."""
+    return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids) * PAGE
 
 
 def find_pids(parent: int, needle: str) -> list[int]:
@@ -100,6 +102,16 @@ def find_pids(parent: int, needle: str) -> list[int]:
     return found
 
 
+def wait_for_pids(parent: int, needle: str, seconds: float = 30.0) -> list[int]:
+    """`find_pids` once there are any: a port may be open before its worker runs. Raises TimeoutError."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := find_pids(parent, needle):
+            return found
+        time.sleep(0.02)
+    raise TimeoutError(f"process {parent} has no child {needle!r} after {seconds} s")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Subject:
     """Something that is measured: where it listens, and whose CPU counts as its own and as its settlement."""
@@ -109,3 +121,5 @@ class Subject:
     pids: tuple[int, ...]
     keys: tuple[str, ...]
     settlement: tuple[int, ...] = ()
+    tls_port: int = 0  # where calls go on through TLS; 0 = the model says so
+    headers: tuple[str, ...] = ()  # that each request needs besides

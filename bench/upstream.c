@@ -3,7 +3,7 @@
  * usage: upstream PORT
  *
  * A request whose body holds "stream":true is answered by a stream. The model name steers it: `bench-d10-n100` sends 100
- * chunks, one each 10 ms. Every chunk carries the time of its emission (T and 19 digits of CLOCK_MONOTONIC nanoseconds),
+ * chunks, one each 10 ms; `bench-e500` fails with that status. Every chunk carries the time of its emission (T and 19 digits of CLOCK_MONOTONIC nanoseconds),
  * so that a load generator on the same machine can tell how long a chunk was on its way.
  */
 #define _GNU_SOURCE
@@ -27,7 +27,7 @@ typedef struct {
     char in[HEAD_AND_PEEK]; /* the head, and as much of the body as is needed to read model and stream */
     int in_len;
     long body_left; /* of the current request, -1 = its head is not complete yet */
-    int is_stream, is_bad;
+    int is_stream, status;
     long delay_ns, chunks;
     int streaming;
     long next_ns;
@@ -126,11 +126,13 @@ static void peek(conn *c, const char *body, int n) {
     char *model = memmem(body, n, "\"model\":\"bench", 14), *mark;
     c->delay_ns = 0;
     c->chunks = 100;
+    c->status = 200;
     c->is_stream = memmem(body, n, "\"stream\":true", 13) || memmem(body, n, "\"stream\": true", 14);
     if (!model) return;
     char *end = memchr(model + 10, '"', n - (model + 10 - body));
     if (!end) return;
     if ((mark = memmem(model, end - model, "-d", 2))) c->delay_ns = atol(mark + 2) * 1000000L;
+    if ((mark = memmem(model, end - model, "-e", 2))) c->status = atoi(mark + 2);
     if ((mark = memmem(model, end - model, "-n", 2))) c->chunks = atol(mark + 2);
 }
 
@@ -138,7 +140,15 @@ static int answer(conn *c) {
     static const char *head =
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\n"
         "x-request-id: req_bench\r\nTransfer-Encoding: chunked\r\n\r\n";
+    static const char *failure =
+        "HTTP/1.1 %d Failure\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n"
+        "{\"error\":{\"message\":\"as asked\",\"type\":\"server_e\"}}";
+    char text[256];
     c->body_left = -1;
+    if (c->status != 200) {
+        put(c, text, sprintf(text, failure, c->status));
+        return flush_out(c);
+    }
     if (!c->is_stream) {
         put(c, json_answer, json_len);
         return flush_out(c);

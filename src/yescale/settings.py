@@ -39,6 +39,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     master_secret: str = ""  # "" = the home's own; needed in a cluster
     cert_file: str = ""  # TLS towards clients: the certificate chain
     key_file: str = ""  # and its private key
+    upstream_ca_file: str = ""  # certificates (PEM) that upstreams may prove themselves by, besides the system's
     journal: JournalSettings = JournalSettings()
     money: MoneySettings = MoneySettings()
     relay: RelaySettings = RelaySettings()

@@ -77,8 +77,8 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
 class ControlSettings(Struct, frozen=True, kw_only=True):
     """The control process."""
 
-    settle_s: Seconds = 0.05  # between looks at journals that grew
-    settle_lines: Some = 500  # journal lines in one transaction
+    settle_s: Seconds = 0.5  # how long a line of a journal waits for others to be settled with, at most
+    settle_lines: Some = 1_000  # journal lines in one transaction; as many wait no longer
     sync_s: Seconds = 1.0  # fdatasync of the journals
     poll_s: Seconds = 1.0  # the change feed
     heartbeat_s: Seconds = 5.0  # of this node, written to the database

@@ -24,13 +24,13 @@ import msgspec
 from msgspec import Struct
 
 from yescale.command.asking import Refusal, open_desk
-from yescale.command.schema import newest_version, version_of
 from yescale.serve.health import answers, base_url
 from yescale.serve.home import is_held, read_address
 from yescale.serve.listeners import free_address
 from yescale.serve.preflight import check_database
 from yescale.settings import Settings, SetupError, load
 from yescale.store.database import DatabaseAway, database_ms, open_database
+from yescale.store.schema import NEWEST, version_of
 
 CONNECT_S: Final = 3.0
 CLOCK_WARN_S: Final = 2.0
@@ -170,12 +170,11 @@ def check_store(settings: Settings) -> Iterator[Finding]:
     except (DatabaseAway, OSError, ValueError) as error:
         yield Finding("database", "fail", str(error), "check its address, name, user and password, and that it runs")
         return
-    newest = newest_version()
-    if version == newest:
+    if version == NEWEST:
         yield Finding("database", "ok", f"schema {version}")
     else:
         todo = "run `yescale migrate`, or start the server, which does it"
-        yield Finding("database", "warn", f"schema {version or 'none'}, this version has {newest}", todo)
+        yield Finding("database", "warn", f"schema {version or 'none'}, this version has {NEWEST}", todo)
     yield _compared(abs(database_s - time.time()))
 
 

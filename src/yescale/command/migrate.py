@@ -6,12 +6,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from yescale.command.schema import newest_version, version_of
 from yescale.serve.home import Lock, prepare
 from yescale.serve.preflight import check_database
 from yescale.settings import SetupError, load
 from yescale.store.database import DatabaseAway, open_database
 from yescale.store.migrations import migrate
+from yescale.store.schema import NEWEST, version_of
 
 
 def command(options: Mapping[str, Any], environ: Mapping[str, str]) -> int:
@@ -44,4 +44,4 @@ async def _migrate(url: str) -> tuple[str | None, str | None]:
     finally:
         await database.close()
     await migrate(url)
-    return before, newest_version()
+    return before, NEWEST

@@ -1,12 +1,14 @@
 """The control process: composition, start, and the order of leaving."""
 
 import asyncio
+import gc
 import logging
 import secrets
 import signal
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pkgutil import resolve_name
 from typing import Any, Final
 
 import uvloop
@@ -28,12 +30,16 @@ from yescale.control.snapshot import Snapshots
 from yescale.control.workers import Workers
 from yescale.settings import Settings
 from yescale.store.database import Database, DatabaseAway, open_database
-from yescale.store.migrations import migrate
+from yescale.store.schema import NEWEST, version_of
 
 _LOG: Final = logging.getLogger(__name__)
 _PROGRAM: Final = "control"
 _MISCONFIGURED: Final = 2
+_MIGRATE: Final = (
+    "yescale.store.migrations:migrate"  # loaded where there is something to migrate: that is rare, and slow
+)
 _RETRY_S: Final = 1.0
+_COLLECT: Final = (10_000, 50, 100)  # new objects, and rounds of the younger generation
 _LOCK_S: Final = 60.0  # an earlier control may still be settling
 _DRAIN_S: Final = 5.0  # of HTTP requests in flight
 _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # noqa: S104 - what to call, binds nothing
@@ -68,6 +74,9 @@ async def _run_until_told(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     async with running(settings, told):
+        # Settlement makes many short-lived objects, none in a cycle: what lives by now is not searched again and again.
+        gc.freeze()
+        gc.set_threshold(*_COLLECT)
         await told.wait()
 
 
@@ -79,9 +88,9 @@ async def offline(settings: Settings) -> AsyncGenerator[Context]:
     try:
         await lock.take_within(0)
         vault = _open_vault(settings)
-        await migrate(settings.database_url)
         database = open_database(settings.database_url)
         try:
+            await _bring_up_to_date(database, settings.database_url)
             yield Context(
                 database=database,
                 vault=vault,
@@ -103,9 +112,9 @@ async def running(settings: Settings, told: asyncio.Event) -> AsyncGenerator[Con
         stack.callback(lock.release)
         await lock.take_within(_LOCK_S)
         vault = _open_vault(settings)
-        await _when_there(told, lambda: migrate(settings.database_url))
         database = open_database(settings.database_url)
         stack.push_async_callback(database.close)
+        await _when_there(told, lambda: _bring_up_to_date(database, settings.database_url))
         control = _compose(settings, database, vault)
         await _when_there(told, lambda: control.prepare(settings))
         await stack.enter_async_context(_serving(settings, control))
@@ -213,6 +222,13 @@ async def _run_beside(loops: Iterable[Coroutine[Any, Any, None]]) -> AsyncGenera
         finally:
             for task in tasks:
                 task.cancel()
+
+
+async def _bring_up_to_date(database: Database, url: str) -> None:
+    async with database.reading() as connection:
+        version = await version_of(connection)
+    if version != NEWEST:
+        await resolve_name(_MIGRATE)(url)
 
 
 def make_folders(settings: Settings) -> None:

@@ -17,7 +17,7 @@ from yescale.domain.journal import OpenCall
 from yescale.ledger.journal_file import Reading, Record, read_journal, torn_tail, unended
 
 LOCK_FILE: Final = "lock"
-READ_BYTES: Final = 1024 * 1024  # at a time; also the longest line that is believed
+READ_BYTES: Final = 2 * 1024 * 1024  # at a time; also the longest line that is believed
 _NAME: Final = re.compile(r"[0-9a-f]{32}")
 _FILE: Final = re.compile(r"(\d{6,})\.log")
 

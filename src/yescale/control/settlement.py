@@ -21,13 +21,15 @@ from yescale.store.database import Database, DatabaseAway
 _LOG: Final = logging.getLogger(__name__)
 _DAY_S: Final = 86_400
 _SWEEP_S: Final = 3_600
+_LINE_BYTES: Final = 512  # about what a line takes
 
 
 class Pace(Struct, frozen=True, kw_only=True):
     """How often and how much at a time."""
 
-    settle_s: float = 0.05
-    lines: int = 500
+    settle_s: float = 0.5  # a line waits this long at most, for others to share a transaction with
+    lines: int = 1_000  # in one transaction; where about as many wait, they wait no longer
+    look_s: float = 0.05  # between looks at how many that is
     sync_s: float = 1.0
     read_s: float = 0.2  # how long a read of money waits for the journals
     death_s: float = 0.5  # between tries of a lock
@@ -76,7 +78,7 @@ class Settlement:
             except Exception:
                 _LOG.exception("alarm: the journals in %s cannot be read or kept; trying again", self._folder)
                 await asyncio.sleep(self._pace.retry_s)
-            await asyncio.sleep(self._pace.settle_s)
+            await self._rest()
 
     async def catch_up(self) -> None:
         """Settle everything that the files hold now. Never raises for a database in trouble: the next pass goes on."""
@@ -99,6 +101,14 @@ class Settlement:
         await self.catch_up()
         await self._sync()
         return [incarnation for incarnation, life in self._lives.items() if not life.ended]
+
+    async def _rest(self) -> None:
+        """Until a transaction's worth of lines has come, or the first of them has waited for long enough."""
+        until = time.monotonic() + self._pace.settle_s
+        while (left := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, self._pace.look_s))
+            if sum(map(_grown, self._lives.values())) >= self._pace.lines * _LINE_BYTES:
+                return
 
     async def _pass_when_free(self) -> None:
         async with self._passing:
@@ -212,3 +222,14 @@ class Settlement:
             if life.ended and journals.age_s(life.folder, now) > self._pace.keep_days * _DAY_S:
                 await asyncio.to_thread(journals.remove, life.folder)
                 del self._lives[incarnation]
+
+
+def _grown(life: _Life) -> int:
+    """About how many bytes are unsettled: those of the newest file that is known."""
+    if life.ended or life.stopped or not life.offsets:
+        return 0
+    file, offset = max(life.offsets.items())
+    try:
+        return journals.path_of(life.folder, file).stat().st_size - offset
+    except OSError:
+        return 0

@@ -7,11 +7,13 @@ import fcntl
 import logging
 import os
 from binascii import crc32
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 
 from yescale.domain.ids import AccountId, CallId, Incarnation, KeyId, PurseId
 from yescale.domain.journal import BackLine, EndLine, HeadLine, JournalLine, NextLine, NoLine, OpenCall, OpenLine
@@ -23,13 +25,22 @@ from yescale.tuning import JournalSettings
 PROGRAM: Final = "yescale"
 
 _LOG: Final = logging.getLogger(__name__)
-_ENCODER: Final = msgspec.json.Encoder()
+_encode: Final = msgspec.json.Encoder().encode
 _CHECK_S: Final = 1.0  # free disk, unsettled bytes; the second of the refusals' rate
 _RETRY_S: Final = 0.1  # of a short write
-_JSON_AT: Final = {  # where a line's JSON goes on behind `{"t":"...","n":0`
-    kind: len(f'{{"t":"{kind.__struct_config__.tag}","n":0')
-    for kind in (HeadLine, OpenLine, EndLine, BackLine, NoLine, NextLine)
-}
+_FORMS: Final[Mapping[type[Struct], tuple[bytes, int]]] = MappingProxyType(
+    {  # how a line's JSON begins, with its number, and where it goes on behind `["...",0`
+        kind: (b'["%b",%%d%%b' % tag.encode(), len(f'["{tag}",0'))
+        for kind, tag in (
+            (HeadLine, "head"),
+            (OpenLine, "open"),
+            (EndLine, "end"),
+            (BackLine, "back"),
+            (NoLine, "no"),
+            (NextLine, "next"),
+        )
+    }
+)
 _MAX_REFUSERS: Final = 10_000  # (key, code) pairs counted at a time; past that, they are written out early
 
 
@@ -75,7 +86,7 @@ class Journal:
         self._check()
 
     def open(self, call: OpenCall) -> None:
-        """A call goes upstream: said with the next write, after the set delay at latest, never if it ended."""
+        """A call goes upstream: said after the set delay at latest, never if it ended by then, as most do."""
         self._opens[call.id] = call
         self._flush_soon()
 
@@ -155,24 +166,20 @@ class Journal:
 
     def _bytes_of(self, line: JournalLine) -> bytes:
         """The next line: its number is put in where the caller left a 0."""
-        encoded = _ENCODER.encode(line)
-        cut = _JSON_AT[type(line)]
-        self._n += 1
-        json = b"%b%d%b" % (encoded[: cut - 1], self._n, encoded[cut:])
+        form, cut = _FORMS[type(line)]
+        self._n = n = self._n + 1
+        json = form % (n, _encode(line)[cut:])
         return b"%08x %b\n" % (crc32(json), json)
 
     def _put(self, line: EndLine | BackLine) -> bool:
-        """One write: what waited, then this."""
-        if self._opens or self._front:
-            return self._write(self._waiting() + self._bytes_of(line))
+        """One write: the refusals that waited, then this."""
+        if self._front:
+            return self._write(self._refused() + self._bytes_of(line))
         return self._write(self._bytes_of(line))
 
-    def _waiting(self) -> bytes:
+    def _refused(self) -> bytes:
         waiting = b"".join([self._bytes_of(line) for line in self._front])
         self._front.clear()
-        if self._opens:
-            waiting += self._bytes_of(OpenLine(n=0, calls=tuple(self._opens.values())))
-            self._opens.clear()
         return waiting
 
     def _flush_soon(self) -> None:
@@ -183,7 +190,11 @@ class Journal:
     def _flush(self) -> None:
         self._flush_timer = None
         if self._fd >= 0 and (self._opens or self._front):
-            self._write(self._waiting())
+            waiting = self._refused()
+            if self._opens:
+                waiting += self._bytes_of(OpenLine(n=0, calls=tuple(self._opens.values())))
+                self._opens.clear()
+            self._write(waiting)
 
     def _write(self, data: bytes) -> bool:
         size = len(data)

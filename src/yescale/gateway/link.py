@@ -22,6 +22,7 @@ M = TypeVar("M", bound=FromControl)
 _LOG: Final = logging.getLogger(__name__)
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 2.0
+_START_PAUSE_S: Final = 0.1  # the longest before the first welcome: until then no call is answered
 _MAX_UNSENT: Final = 16 * 1024 * 1024  # control reads nothing: give the connection up
 _MAX_NEWS: Final = 1_000  # rested channels and unpriced models kept for later
 
@@ -105,7 +106,7 @@ class Link:
                 if wire.heard:
                     pause = _FIRST_PAUSE_S
             await asyncio.sleep(pause * self._rng.uniform(0.5, 1.0))
-            pause = min(pause * 2, _LONGEST_PAUSE_S)
+            pause = min(pause * 2, _START_PAUSE_S if self.welcome is None else _LONGEST_PAUSE_S)
 
     def _lost(self) -> None:
         self._wire = None

@@ -97,7 +97,7 @@ class Worker:
             timers=timers,
             clock=self._clock,
             now=loop.time,
-            client=Client(timers, settings.relay.connections),
+            client=Client(timers, settings.relay.connections, _upstream_tls(settings)),
             link=link,
             journal=journal,
             keys=keys,
@@ -171,6 +171,16 @@ def _program() -> str:
         return f"yescale {version('yescale')}"
     except PackageNotFoundError:  # run from a source tree
         return "yescale"
+
+
+def _upstream_tls(settings: Settings) -> Callable[[Origin], ssl.SSLContext] | None:
+    """Trust in one more authority than the system's; None = the client's own way."""
+    if not settings.upstream_ca_file:
+        return None
+    context = ssl.create_default_context()
+    context.load_verify_locations(settings.upstream_ca_file)
+    context.set_alpn_protocols(["http/1.1"])
+    return lambda _origin: context
 
 
 def _server_tls(settings: Settings) -> ssl.SSLContext | None:

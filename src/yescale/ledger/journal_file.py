@@ -1,8 +1,8 @@
 """Journal files as bytes: whole lines in, decoded records with their offsets out. Pure; nothing is opened here."""
 
-import zlib
+from binascii import crc32
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -32,9 +32,10 @@ class Reading(Struct, frozen=True, kw_only=True):
     halted: str = ""
 
 
-class _Tag(Struct):
-    t: str
-    format: int = JOURNAL_FORMAT
+class _Tag(Struct, array_like=True):
+    tag: str
+    n: Any = 0
+    format: Any = JOURNAL_FORMAT  # of a head; another line has something else there
 
 
 _decode: Final = msgspec.json.Decoder(JournalLine).decode
@@ -47,15 +48,17 @@ def read_journal(data: bytes, start: int, most: int = 500) -> Reading:
 
     A line with a wrong checksum or shape is a record without `line`; a type or format newer than ours halts before it.
     """
+    lines = data.split(b"\n", most)
+    lines.pop()  # what no line feed ends, or what lies behind the last that is wanted
+    odd = _NUL in data
     records: list[Record] = []
-    at = 0
-    while len(records) < most and (end := data.find(b"\n", at)) >= 0:
-        record = _record(start + at, data[at:end])
-        if (record.line is None or isinstance(record.line, HeadLine)) and (halted := _newer(record.raw)):
-            return Reading(records=tuple(records), end=start + at, halted=halted)
+    for raw in lines:
+        record = _record(start, raw, odd=odd)
+        if (record.line is None or isinstance(record.line, HeadLine)) and (halted := _newer(raw)):
+            return Reading(records=tuple(records), end=start, halted=halted)
         records.append(record)
-        at = end + 1
-    return Reading(records=tuple(records), end=start + at)
+        start += len(raw) + 1
+    return Reading(records=tuple(records), end=start)
 
 
 def torn_tail(data: bytes, start: int) -> Record:
@@ -78,14 +81,14 @@ def unended(opens: dict[CallId, OpenCall], records: Iterable[Record]) -> None:
 def journal_line(line: JournalLine) -> bytes:
     """A line as it stands in the file, for tests and tools; workers build theirs by themselves."""
     raw = msgspec.json.encode(line)
-    return b"%08x %s\n" % (zlib.crc32(raw), raw)
+    return b"%08x %s\n" % (crc32(raw), raw)
 
 
-def _record(off: int, raw: bytes) -> Record:
+def _record(off: int, raw: bytes, *, odd: bool) -> Record:
     body = raw[_HEAD:]
-    if raw[:_HEAD] != b"%08x " % zlib.crc32(body):
+    if raw[:_HEAD] != b"%08x " % crc32(body):
         return Record(off, raw, None, "crc: the checksum does not match")
-    if _NUL in body:
+    if odd:
         body = body.replace(_NUL, _NO_NUL)
     try:
         return Record(off, raw, _decode(body))
@@ -95,12 +98,14 @@ def _record(off: int, raw: bytes) -> Record:
 
 def _newer(raw: bytes) -> str:
     body = raw[_HEAD:]
-    if raw[:_HEAD] != b"%08x " % zlib.crc32(body):
+    if raw[:_HEAD] != b"%08x " % crc32(body):
         return ""
     try:
-        tag = _decode_tag(body)
+        said = _decode_tag(body)
     except msgspec.DecodeError:
         return ""
-    if tag.format > JOURNAL_FORMAT:
-        return f"Its format {tag.format} is newer than {JOURNAL_FORMAT}; upgrade control."
-    return "" if tag.t in _KNOWN else f"It holds a line of type {tag.t!r}, unknown to this version; upgrade control."
+    if said.tag == "head" and isinstance(said.format, int) and said.format > JOURNAL_FORMAT:
+        return f"Its format {said.format} is newer than {JOURNAL_FORMAT}; upgrade control."
+    return (
+        "" if said.tag in _KNOWN else f"It holds a line of type {said.tag!r}, unknown to this version; upgrade control."
+    )

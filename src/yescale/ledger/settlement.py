@@ -11,10 +11,11 @@ from sqlalchemy import BigInteger, Text, bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.domain.ids import AccountId, Incarnation, KeyId, PurseId
+from yescale.domain.journal import MOST
 from yescale.domain.money import Nano
 from yescale.ledger.journal_file import Record
 from yescale.ledger.rows import Purse, lock_purses, read_leases, strain, write_leases, write_purses
-from yescale.ledger.tally import MOST, Bill, Book, Reject, Tally, named
+from yescale.ledger.tally import Bill, Book, Reject, Tally, named
 from yescale.store import changes
 from yescale.store.bulk import BulkInsert, Statement, as_given, either, listed, padded, same
 from yescale.store.calls import end_row, insert_calls

@@ -6,12 +6,12 @@ from typing import Final
 from msgspec import Struct
 
 from yescale.domain.ids import AccountId, KeyId, PurseId
-from yescale.domain.journal import BackLine, EndLine, NoLine
+from yescale.domain.journal import MOST, BackLine, EndLine, NoLine
 from yescale.domain.money import Nano
 from yescale.ledger.journal_file import Record
 from yescale.ledger.rows import Lease, Purse
 
-MOST: Final = 1 << 53  # nano of one line: nine million dollars; and the largest count that every reader keeps exact
+_NO_PURSE: Final = PurseId(0)
 
 
 class Book(Struct, frozen=True, kw_only=True):
@@ -66,6 +66,7 @@ class Tally:
         self._book = book
         self._purses = book.purses
         self._leases = book.leases
+        self._account_purses = book.account_purses
         self._before = {purse_id: lease.outstanding for purse_id, lease in book.leases.items()}
         self._rich = {purse_id for purse_id, purse in book.purses.items() if purse.balance > 0}
         self._leased: set[PurseId] = set()
@@ -79,18 +80,12 @@ class Tally:
         if line.n != self.n + 1:
             self.alarms.append(f"line {line.n} follows line {self.n}: lines are lost")
         self.n = max(self.n, line.n)
-        match line:
-            case EndLine():
-                self._end(record, line)
-            case BackLine():
-                if unfit := _unfit_totals(line.purses):
-                    self.rejects.append(Reject(record, unfit))
-                else:
-                    self._back(line.purses)
-            case NoLine():
-                self.refusals.append(line)
-            case _:
-                pass
+        if isinstance(line, EndLine):
+            self._end(record, line)
+        elif isinstance(line, BackLine):
+            self._back(line.purses)
+        elif isinstance(line, NoLine):
+            self.refusals.append(line)
 
     def close(self) -> tuple[list[Purse], list[Purse]]:
         """Bring `held` up to date. Returns the purses that an overrun strains, and the key purses that ran empty."""
@@ -113,25 +108,29 @@ class Tally:
         return [self._leases[purse_id] for purse_id in sorted(self._leased)]
 
     def _end(self, record: Record, end: EndLine) -> None:
-        account = self._purses.get(self._book.account_purses.get(end.account, PurseId(0)))
-        if reason := _unfit(end, account):
-            self.rejects.append(Reject(record, reason, end.amount if 0 <= end.amount <= MOST else 0))
+        amount = end.amount
+        account = self._purses.get(self._account_purses.get(end.account, _NO_PURSE))
+        if account is None:
+            self.rejects.append(Reject(record, f"account {end.account} does not exist", amount))
             return
-        assert account is not None  # noqa: S101 - for the type checker: `_unfit` refuses a call without an account
-        paid = self._pay(account, end.amount, end.at_ms)
-        for purse_id, amount in end.charges:
+        for purse_id, charged in end.charges:
+            if purse_id == account.id and charged != amount:
+                self.rejects.append(Reject(record, "the account's charge is not the amount of the call", amount))
+                return
+        paid = self._pay(account, amount, end.at_ms)
+        for purse_id, charged in end.charges:
             if purse_id != account.id:
-                self._pay_beside(purse_id, amount, end)
-        if not end.charges and (key := self._purses.get(self._book.key_purses.get(end.key, PurseId(0)))):
+                self._pay_beside(purse_id, charged, end)
+        if not end.charges and (key := self._purses.get(self._book.key_purses.get(end.key, _NO_PURSE))):
             self._pay(key, 0, end.at_ms)
         if end.backs:
             self._back(end.backs)
-        if end.amount:
+        if amount:
             bill = self.bills.get(end.account)
             if bill is None:
                 bill = self.bills[end.account] = Bill()
             bill.paid += paid
-            bill.rest += end.amount - paid
+            bill.rest += amount - paid
         self.charges.append(Charge(end, paid))
 
     def _pay(self, purse: Purse, amount: Nano, at_ms: int) -> Nano:
@@ -162,41 +161,21 @@ class Tally:
 
 def named(records: Sequence[Record]) -> Named:
     """What must be read to apply the lines."""
-    ids = Named(set(), set(), set())
+    accounts: set[AccountId] = set()
+    keys: set[KeyId] = set()
+    purses: set[PurseId] = set()
     for record in records:
-        match record.line:
-            case EndLine(account=account, key=key, charges=charges, backs=backs):
-                ids.accounts.add(account)
-                if not charges:
-                    ids.keys.add(key)
-                for purse_id, _ in (*charges, *backs):
-                    ids.purses.add(purse_id)
-            case NoLine(account=account):
-                ids.accounts.add(account)
-            case BackLine(purses=purses):
-                ids.purses.update([purse_id for purse_id, _ in purses])
-            case _:
-                pass
-    return Named(ids.accounts, ids.keys, {purse_id for purse_id in ids.purses if 0 < purse_id <= MOST})
-
-
-def _unfit(end: EndLine, account: Purse | None) -> str:
-    if account is None:
-        return f"account {end.account} does not exist"
-    numbers = (
-        end.amount, end.at_ms, end.status << 22, end.key, end.channel, end.n,
-        end.first_ms + 1, end.total_ms + 1, *end.usage.values(),
-    )  # fmt: skip
-    fit = min(numbers) >= 0 and max(numbers) <= MOST
-    for purse_id, amount in end.charges:
-        if purse_id == account.id and amount != end.amount:
-            return "the account's charge is not the amount of the call"
-        fit = fit and 0 <= amount <= MOST
-    if not fit:
-        return "a number is negative or absurdly large"
-    return _unfit_totals(end.backs) if end.backs else ""
-
-
-def _unfit_totals(totals: Iterable[tuple[PurseId, Nano]]) -> str:
-    fit = all(0 <= returned <= MOST << 9 for _, returned in totals)
-    return "" if fit else "a total is negative or absurdly large"
+        line = record.line
+        if isinstance(line, EndLine):
+            accounts.add(line.account)
+            if line.charges:
+                purses.update([purse_id for purse_id, _ in line.charges])
+            else:
+                keys.add(line.key)
+            if line.backs:
+                purses.update([purse_id for purse_id, _ in line.backs])
+        elif isinstance(line, NoLine):
+            accounts.add(line.account)
+        elif isinstance(line, BackLine):
+            purses.update([purse_id for purse_id, _ in line.purses])
+    return Named(accounts, keys, {purse_id for purse_id in purses if 0 < purse_id <= MOST})

@@ -5,6 +5,7 @@ Nothing here needs a database driver: the supervisor stays small.
 
 import resource
 import socket
+import ssl
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -43,6 +44,19 @@ def check_database(settings: Settings) -> None:
         _check_sqlite(Path(unquote(url.path.removeprefix("/"))), url.path)
     elif host is not None and "host=" not in url.query:
         _check_reachable(host, port)
+
+
+def check_trust(settings: Settings) -> None:
+    """Raise SetupError where `upstream_ca_file` holds no certificates."""
+    if settings.upstream_ca_file:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(settings.upstream_ca_file)
+        except OSError as error:  # ssl.SSLError is one
+            reason = (error.strerror or str(error)).lower()
+            raise SetupError(
+                f"upstream_ca_file {settings.upstream_ca_file} cannot be used: {reason}; "
+                "name a file of certificates in PEM"
+            ) from error
 
 
 def _check_sqlite(path: Path, written: str) -> None:

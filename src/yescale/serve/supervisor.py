@@ -51,6 +51,7 @@ def supervise(settings: Settings, reload: Callable[[], Settings], plan: Plan) ->
     preflight.raise_file_limit(settings.server)
     prepare(settings)
     preflight.check_database(settings)
+    preflight.check_trust(settings)
     with Lock(settings.home / "serve.lock") as lock:
         if not lock.take():
             raise SetupError(f"another yescale (process {lock.holder()}) already serves the home {settings.home}")

@@ -63,6 +63,8 @@ class DatabaseLimits(Struct, frozen=True, kw_only=True):
     connect_s: float = 5.0
     command_s: float = 30.0
     busy_s: float = 5.0  # SQLite: for another process's lock
+    cache_kib: int = 32 * 1024  # SQLite: of the writer, for pages that every batch of settlement touches again
+    log_pages: int = 8_000  # SQLite: a page that is written often goes from its log into the file once per so many
 
 
 class _Turns:
@@ -221,7 +223,9 @@ def _sqlite_engine(url: URL, limits: DatabaseLimits, *, writer: bool) -> AsyncEn
         "PRAGMA foreign_keys = ON",
         "PRAGMA temp_store = MEMORY",
     ]
-    if not writer:
+    if writer:
+        pragmas += [f"PRAGMA cache_size = -{limits.cache_kib}", f"PRAGMA wal_autocheckpoint = {limits.log_pages}"]
+    else:
         pragmas.append("PRAGMA query_only = ON")
 
     @event.listens_for(engine.sync_engine, "connect")

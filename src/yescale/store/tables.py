@@ -131,6 +131,7 @@ leases: Final = Table(
     _count("settled"),
     _count("returned"),
     Index("ix_leases_incarnation", "incarnation"),
+    sqlite_with_rowid=False,  # settlement reads and writes thousands at a time by this key: one tree, not two
 )
 
 holds: Final = Table(

@@ -51,6 +51,32 @@ async def test_every_whole_line_is_settled_once_however_often_the_loop_looks(
     assert (await check_books(database))["charged"] == 6_000
 
 
+async def until_spent(database: Database, purse: int, amount: int) -> None:
+    async with asyncio.timeout(20):
+        while (await read_purse(database, purse)).spent != amount:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_line_waits_until_a_transaction_is_full_or_for_as_long_as_set(database: Database, folder: Path) -> None:
+    party = await make_party(database, USD)
+    journal = RawJournal(folder, new_incarnation())
+    journal.end("at the start", **party.end(1))
+    for pace, more in ((Pace(settle_s=60.0, lines=10, look_s=0.01), 50), (Pace(settle_s=0.2), 0)):
+        settlement = Settlement(database, folder, "node", pace)
+        running = asyncio.create_task(settlement.run())
+        spent = (await read_purse(database, party.purse)).spent or 1
+        await until_spent(database, party.purse, spent)
+        journal.end("alone", **party.end(10))
+        if more:
+            await asyncio.sleep(0.1)
+            assert (await read_purse(database, party.purse)).spent == spent
+        for call in range(more):
+            journal.end(f"{call}", **party.end(100))
+        await until_spent(database, party.purse, spent + 10 + more * 100)
+        running.cancel()
+    await check_books(database)
+
+
 async def test_a_line_that_is_being_written_waits_for_its_end(
     database: Database, folder: Path, settlement: Settlement
 ) -> None:
@@ -58,7 +84,7 @@ async def test_a_line_that_is_being_written_waits_for_its_end(
     journal = RawJournal(folder, new_incarnation())
     journal.end("first", **party.end(100))
     journal.n += 1
-    line = line_of({"t": "end", "n": journal.n} | end_fields("second", **party.end(50)))
+    line = line_of("end", journal.n, **end_fields("second", **party.end(50)))
     for at in range(0, len(line), 97):
         journal.write_bytes(line[at : at + 97])
         await settlement.catch_up()
@@ -108,7 +134,7 @@ async def test_the_death_of_a_writer_gives_back_its_leases_and_names_the_interru
               "reserved": 20_000, "stream": True}  # fmt: skip
     journal.open_calls({"id": "ends"} | opened, {"id": "torn"} | opened)
     journal.end("ends", **party.end(7_000))
-    journal.write_bytes(b'00000000 {"t":"end","n":4,"id":"to')
+    journal.write_bytes(b'00000000 ["end",4,"to')
     await settlement.catch_up()
     assert (await read_purse(database, party.purse)).held == 43_000
     journal.die()
@@ -211,7 +237,9 @@ async def test_refused_calls_of_known_keys_become_log_rows(
 ) -> None:
     party = await make_party(database)
     journal = RawJournal(folder, new_incarnation())
-    journal.write("no", at_ms=1, key=party.key, account=party.account, code="insufficient_balance", count=3)
+    journal.write(
+        "no", at_ms=1, key=party.key, account=party.account, code="insufficient_balance", count=3, model="", id=""
+    )
     await settlement.catch_up()
     [row] = await read_rows(database, logs.select().where(logs.c.account_id == party.account))
     assert "insufficient_balance" in row["content"]

@@ -13,6 +13,19 @@ from typing import Any
 
 import msgspec
 
+ORDER = {
+    "head": ("format", "incarnation", "node", "file", "program", "at_ms"),
+    "open": ("calls",),
+    "end": (
+        "id", "at_ms", "key", "account", "username", "key_name", "group", "model", "upstream_model", "channel",
+        "outcome", "status", "stream", "usage", "estimated", "lines", "amount", "charges", "attempts", "first_ms",
+        "total_ms", "snapshot", "backs", "ip", "client_request_id", "error", "note", "losses",
+    ),
+    "back": ("purses",),
+    "no": ("at_ms", "key", "account", "code", "count", "model", "id"),
+    "next": ("file",),
+}  # fmt: skip
+
 
 def new_incarnation() -> str:
     return secrets.token_hex(16)
@@ -130,12 +143,12 @@ class RawJournal:
         self._file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
         self.write(
             "head",
+            format=1,
             incarnation=self.incarnation,
             node=self._node,
             file=self.number,
             program="test",
             at_ms=now_ms(),
-            format=1,
         )
 
     @property
@@ -144,13 +157,14 @@ class RawJournal:
 
     def write(self, kind: str, **fields: Any) -> None:
         self.n += 1
-        self.write_bytes(line_of({"t": kind, "n": self.n, **fields}))
+        self.write_bytes(line_of(kind, self.n, **fields))
 
     def write_bytes(self, data: bytes) -> None:
         os.write(self._file, data)
 
     def open_calls(self, *calls: Mapping[str, Any]) -> None:
-        self.write("open", calls=list(calls))
+        order = ("id", "at_ms", "key", "account", "model", "channel", "reserved", "stream")
+        self.write("open", calls=[[call[name] for name in order] for call in calls])
 
     def end(self, call_id: str, **fields: Any) -> None:
         self.write("end", **end_fields(call_id, **fields))
@@ -168,8 +182,11 @@ class RawJournal:
         os.close(self._lock)
 
 
-def line_of(fields: Mapping[str, Any]) -> bytes:
-    text = json.dumps(fields, separators=(",", ":")).encode()
+def line_of(kind: str, n: int, **fields: Any) -> bytes:
+    """The fields in the order of their line; of a type that is not known here, as they are given."""
+    order = ORDER.get(kind, tuple(fields))
+    text = json.dumps([kind, n, *[fields.pop(name) for name in order]], separators=(",", ":")).encode()
+    assert not fields, fields
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
@@ -187,5 +204,6 @@ def end_fields(call_id: str, **fields: Any) -> dict[str, Any]:
         "id": call_id, "at_ms": now_ms(), "key": 0, "account": 0, "username": "demo", "key_name": "demo",
         "group": "openai", "model": "gpt-4o", "upstream_model": "gpt-4o", "channel": 1, "outcome": "ok", "status": 200,
         "stream": False, "usage": {}, "estimated": False, "lines": [], "amount": 0, "charges": [], "attempts": [],
-        "first_ms": 12, "total_ms": 1234, "snapshot": 1,
+        "first_ms": 12, "total_ms": 1234, "snapshot": 1, "backs": [], "ip": "", "client_request_id": "", "error": "",
+        "note": "", "losses": [],
     } | fields  # fmt: skip

@@ -81,7 +81,7 @@ async def test_a_line_with_a_bad_checksum_or_no_account_is_quarantined_and_stops
     worker = Worker(bank)
     worker.end(owner, 10)
     broken_at = len(worker.data)
-    worker.data += journal_line(end_line(owner, 7, n=2)).replace(b'"n":2', b'"n":3')
+    worker.data += journal_line(end_line(owner, 7, n=2)).replace(b'["end",2', b'["end",3')
     worker.n = 2
     worker.write(end_line(owner, 5, n=3, account=4711))
     worker.write(end_line(owner, -5, n=4))
@@ -94,10 +94,24 @@ async def test_a_line_with_a_bad_checksum_or_no_account_is_quarantined_and_stops
     assert [row.reason.split(":")[0] for row in rows] == [
         "crc",
         "account 4711 does not exist",
-        "a number is negative or absurdly large",
-        "a number is negative or absurdly large",
+        "shape",  # what is negative or absurdly large is no number of ours
+        "shape",
     ]
     assert any("lines are lost" in alarm for alarm in settled.alarms)
+    await bank.sound()
+
+
+async def test_a_call_whose_account_is_charged_another_amount_is_quarantined(bank: Bank) -> None:
+    owner = await bank.owner(money=1_000)
+    worker = Worker(bank)
+    worker.end(owner, 10, charges=((owner.purse, 9), (owner.key_purse, 10)))
+    worker.end(owner, 20)
+    settled = await worker.settle()
+    assert (settled.calls, settled.amount, settled.quarantined) == (1, 20, 1)
+    assert [tuple(row) for row in await bank.rows(select(quarantine.c.reason, quarantine.c.amount))] == [
+        ("the account's charge is not the amount of the call", 10)
+    ]
+    assert (await bank.purse(owner.key_purse)).spent == 20
     await bank.sound()
 
 

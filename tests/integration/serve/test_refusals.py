@@ -104,3 +104,10 @@ def test_an_unknown_variable_is_refused_with_the_closest_name(tmp_path: Path) ->
 def test_an_unknown_setting_in_the_file_is_refused_with_the_closest_name(tmp_path: Path) -> None:
     (tmp_path / "settings.yaml").write_text("server: {fiels: 9}\n")
     assert "did you mean server.files?" in refusal(serve("--home", tmp_path))
+
+
+def test_a_file_without_certificates_to_trust_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate")
+    said = refusal(serve("--home", tmp_path / "home", "--port", 0, YESCALE_UPSTREAM_CA_FILE=str(tmp_path / "ca.pem")))
+    assert f"upstream_ca_file {tmp_path / 'ca.pem'} cannot be used" in said
+    assert "name a file of certificates in PEM" in said

@@ -238,6 +238,7 @@ def _from_journals() -> None:
         sa.Column("settled", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("returned", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.PrimaryKeyConstraint("purse_id", "incarnation", name=op.f("pk_leases")),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_leases_incarnation", "leases", ["incarnation"], unique=False)
     op.create_table(
