@@ -102,7 +102,7 @@ class Attempts:
         relay.health.begin(channel.id)
         self._sent_at = now
         if not self.notes:
-            relay.journal.open(self._opening(channel.id))
+            relay.journal.open(self._call, self._describe)
         limits = deadlines(relay.settings, now - self._started)
         self.current = relay.client.send(target.origin, target.head, body, sink, limits, replayable=True)
         return True
@@ -145,14 +145,16 @@ class Attempts:
         elif wait and not verdict.own:
             relay.health.rest_secret(candidate.channel, self._secret, relay.now(), wait)
 
-    def _opening(self, channel: ChannelId) -> OpenCall:
+    def _describe(self) -> OpenCall:
+        """The call as the journal says it while it lasts."""
+        relay = self._relay
         return OpenCall(
             id=self._call,
-            at_ms=self._relay.clock.wall_ms(),
+            at_ms=relay.clock.wall_ms() - int((relay.now() - self._sent_at) * 1_000),
             key=self._reservation.key.id,
             account=self._reservation.key.account,
             model=self._order.peek.model,
-            channel=channel,
+            channel=self.channel,
             reserved=self._reservation.amount,
             stream=self._order.peek.stream,
         )
