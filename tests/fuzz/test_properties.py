@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tests.fuzz.pieces import damaged, places, places_for
 from tests.fuzz.targets import TARGETS, Target
 from yescale.domain.faults import Fault
-from yescale.protocols.openai_chat.requests import peek_chat
-from yescale.protocols.passthrough import Peek
+from yescale.protocols.openai_chat.requests import peek_chat, rewrite
+from yescale.protocols.passthrough import Change, Peek
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
 
@@ -37,9 +37,17 @@ def test_damaged_input_keeps_the_property(target: Target) -> None:
 
 
 def test_a_body_with_more_marks_than_are_looked_at_is_refused_before_it_is_rewritten() -> None:
-    messages = b'"messages":[' + b'"a",' * 250_000 + b'"a"]'
-    usual = b'{"model":"m","stream":true,%b}' % messages
+    many = b'["a"' + b',"a"' * 250_000 + b"]"
+    usual = b'{"model":"m","stream":true,"messages":[{"content":%b}],"tools":%b}' % (many, many)
     assert isinstance(peek_chat(usual), Peek)
     fault = peek_chat(usual[:-1] + b',"stream_options":{"include_usage":false}}')
     assert isinstance(fault, Fault)
     assert "too much" in fault.message
+
+
+def test_marks_in_the_messages_do_not_count() -> None:
+    many = b'["a"' + b',"a"' * 250_000 + b"]"
+    body = b'{"model":"m","stream":true,"messages":[{"content":%b}],"stream_options":{}}' % many
+    found = peek_chat(body)
+    assert isinstance(found, Peek)
+    assert rewrite(body, found, Change(model="m")).endswith(b'"stream_options":{"include_usage":true}}')

@@ -12,13 +12,13 @@ from yescale.domain.faults import Fault
 from yescale.domain.ids import ChannelId
 from yescale.domain.link import KeyRecord, Refused
 from yescale.domain.money import NANO_PER_USD, Nano, quota_balance, quota_of
-from yescale.domain.snapshot import Group, Model
-from yescale.pricing.ceiling import Ask, Ceiling, ceiling
+from yescale.pricing.ceiling import Ask, Ceiling
 from yescale.protocols.passthrough import Peek
-from yescale.routing.table import Table, Tier
+from yescale.routing.table import Offer, Table, Tier
 
 UNSTATED_CONTEXT: Final = 1_048_576  # tokens; where the catalogue states no context window
 _ADMIN: Final = 10
+_USUAL: Final = b"Bearer sk-"
 _LONGEST_KEY: Final = 128
 _LONGEST_CHANNEL: Final = 9  # digits
 _ENABLED: Final = 1
@@ -46,7 +46,7 @@ _REFUSALS: Final = {
 }
 
 
-class Credentials(Struct, frozen=True):
+class Credentials(Struct, frozen=True, gc=False):
     """An API key as it is looked up, without `sk-`; `channel` is an administrator's suffix."""
 
     key: bytes
@@ -54,12 +54,10 @@ class Credentials(Struct, frozen=True):
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """An allowed call: what was asked of which model, for which group, where it may go, what it may cost."""
+    """An allowed call: what was asked, what is offered for it, what it may cost."""
 
     peek: Peek
-    model: Model
-    group: Group
-    tiers: tuple[Tier, ...]
+    offer: Offer
     ceiling: Ceiling
     table: Table
 
@@ -81,6 +79,10 @@ def read_credentials(headers: Iterable[tuple[bytes, bytes]], places: tuple[bytes
 
 def _read_key(value: bytes) -> Credentials | None:
     """None = no API key has this shape. An empty key = the header is there but empty."""
+    if value.startswith(_USUAL):
+        key = value[len(_USUAL) :]
+        if key.isalnum() and len(key) <= _LONGEST_KEY:
+            return Credentials(key)
     key = value.strip()
     if key[:6].lower() == b"bearer" and (len(key) == len(b"bearer") or key[6:7] in (b" ", b"\t")):
         key = key[6:].strip()
@@ -127,36 +129,27 @@ def _allows(networks: tuple[str, ...], ip: str) -> bool:
 
 def judge(peek: Peek, key: KeyRecord, table: Table, operation: str, least_output: int) -> Order | Fault:
     """What an asked-for call is allowed to be, or why not: model, key's list, group, price, in this order."""
-    model = table.model(peek.model)
-    if model is None:
-        return not_found(peek.model, key, table)
-    if key.models is not None and peek.model not in key.models:
-        return faults.MODEL_NOT_ALLOWED.saying(f"This API key may not use the model '{peek.model}'.", param="model")
-    group = table.group(key.group)
-    tiers = table.tiers(key.group, peek.model)
-    if group is None or not tiers:
-        return _not_served(peek, key, table)
+    offer = table.offer(key.group, peek.model)
+    if offer is None or (key.models is not None and peek.model not in key.models):
+        return _not_allowed(peek, key, table)
+    model = offer.model
     if operation not in model.operations:
         return faults.MALFORMED.saying(
             f"The model '{peek.model}' does not do '{operation}'; it does: {', '.join(model.operations)}.",
             param="model",
         )
-    if not table.book.priced(model.priced_as):
+    if offer.tariff is None:
         return faults.MODEL_NOT_PRICED
-    ask = Ask(
-        prompt_tokens=min(peek.prompt_tokens, model.context_window or UNSTATED_CONTEXT),
-        declared=peek.declared,
-        n=peek.n,
-        outputs=peek.outputs,
-    )
-    worst = ceiling(table.book, model, group.ratio, ask, least_output)
-    return Order(peek=peek, model=model, group=group, tiers=tiers, ceiling=worst, table=table)
+    prompt_tokens = min(peek.prompt_tokens, model.context_window or UNSTATED_CONTEXT)
+    ask = Ask(prompt_tokens, peek.declared, peek.n, peek.outputs)
+    return Order(peek=peek, offer=offer, ceiling=offer.tariff.bound(ask, least_output), table=table)
 
 
 def pin(order: Order, channel: ChannelId) -> Order:
     """The same call, on one channel only: what an administrator's suffix asks for."""
-    found = (c for tier in order.tiers for c in tier.candidates if c.channel.id == channel)
-    return replace(order, tiers=tuple(Tier((candidate,), (1,)) for candidate in found))
+    found = (c for tier in order.offer.tiers for c in tier.candidates if c.channel.id == channel)
+    tiers = tuple(Tier((candidate,), (1,)) for candidate in found)
+    return replace(order, offer=replace(order.offer, tiers=tiers))
 
 
 def visible_models(key: KeyRecord, table: Table) -> list[str]:
@@ -172,8 +165,14 @@ def not_found(name: str, key: KeyRecord, table: Table) -> Fault:
     return faults.MODEL_NOT_FOUND.saying(f"The model '{name[:100]}' does not exist.{hint}", param="model")
 
 
-def _not_served(peek: Peek, key: KeyRecord, table: Table) -> Fault:
-    """No channel of the key's group serves the model: another group's may; or there is none at all right now."""
+def _not_allowed(peek: Peek, key: KeyRecord, table: Table) -> Fault:
+    """There is no such model; or the key's list does not name it; or no channel of the key's group serves it, while
+    another group's may; or there is none at all right now.
+    """
+    if table.model(peek.model) is None:
+        return not_found(peek.model, key, table)
+    if key.models is not None and peek.model not in key.models:
+        return faults.MODEL_NOT_ALLOWED.saying(f"This API key may not use the model '{peek.model}'.", param="model")
     if table.group(key.group) is None:
         return faults.MODEL_NOT_ALLOWED.saying(f"The group '{key.group}' of this API key does not exist any more.")
     elsewhere = any(table.tiers(group.name, peek.model) for group in table.snapshot.groups)

@@ -26,11 +26,14 @@ class RequestIds:
 
     def mint(self) -> CallId:
         """A new id."""
-        second, nano = divmod(time.time_ns(), _NANO)
+        now = time.time_ns()
+        second = now // _NANO
         if second != self._second:
             self._second = second
             self._prefix = time.strftime("%Y%m%d%H%M%S", time.localtime(second))
         bits = self._rng.getrandbits(_BITS)
         p, n = _PAIRS, _COUNT
-        tail = p[bits % n] + p[(bits >> 16) % n] + p[(bits >> 32) % n] + p[(bits >> 48) % n]
-        return CallId(f"{self._prefix}{nano:09d}{tail}")
+        return CallId(
+            f"{self._prefix}{now - second * _NANO:09d}"
+            f"{p[bits % n]}{p[(bits >> 16) % n]}{p[(bits >> 32) % n]}{p[(bits >> 48) % n]}"
+        )

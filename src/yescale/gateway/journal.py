@@ -78,17 +78,18 @@ class Journal:
         self._thens: list[Callable[[], object]] = []
         self._next_fd = -1  # the file that follows, while the last line of this one is unwritten
         self._after = bytearray()  # what is to be written there
-        self._opens: dict[CallId, OpenCall] = {}
+        self._opens: dict[CallId, Callable[[], OpenCall]] = {}
         self._front: list[NoLine] = []
         self._flush_timer: Timer | None = None
         self._refusals = _Refusals(settings.refusals_per_s)
         self._lock, self._fd = self._make(folder)
         self._check()
 
-    def open(self, call: OpenCall) -> None:
+    def open(self, call: CallId, describe: Callable[[], OpenCall]) -> None:
         """A call goes upstream: said after the set delay at latest, never if it ended by then, as most do."""
-        self._opens[call.id] = call
-        self._flush_soon()
+        self._opens[call] = describe
+        if self._flush_timer is None:
+            self._flush_soon()
 
     def end(self, line: EndLine) -> bool:
         """A call ended. True = on file, its last bytes may go out; False = they must wait for when_written()."""
@@ -192,7 +193,7 @@ class Journal:
         if self._fd >= 0 and (self._opens or self._front):
             waiting = self._refused()
             if self._opens:
-                waiting += self._bytes_of(OpenLine(n=0, calls=tuple(self._opens.values())))
+                waiting += self._bytes_of(OpenLine(n=0, calls=tuple([describe() for describe in self._opens.values()])))
                 self._opens.clear()
             self._write(waiting)
 

@@ -114,21 +114,27 @@ class Keys:
         link.on(Changed, self._changed)
         link.on_down(self._parted)
 
+    def recall(self, presented: bytes) -> KeyRecord | None:
+        """The record of a key that is cached and true; None says nothing about it: ask `find`."""
+        known = self._known.get(presented)
+        if known is None or known.era != self._era or not self._link.up:
+            return None
+        self._known.move_to_end(presented)
+        return known.key
+
     def find(self, presented: bytes, then: Then) -> None:
         """The record of a presented key: None = there is none, UNAVAILABLE = it cannot be known now.
 
         Calls `then` at once where the cache knows; else when control answers, or when its time is over.
         """
-        known = self._known.get(presented)
-        if known is not None and known.era == self._era and self._link.up:
-            self._known.move_to_end(presented)
-            then(known.key)
-            return
-        if known is None and self._refuted(presented):
+        key = self.recall(presented)
+        if key is not None:
+            then(key)
+        elif presented not in self._known and self._refuted(presented):
             self.unknown += 1
             then(None)
-            return
-        self._ask(presented, then)
+        else:
+            self._ask(presented, then)
 
     def again(self, key: KeyRecord, then: Then) -> None:
         """Forget a key and ask for it anew: what was known of it proved wrong."""

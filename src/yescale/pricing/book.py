@@ -1,6 +1,7 @@
 """The price book: the price rules of one snapshot, indexed by model and meter."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import combinations
 from types import MappingProxyType
 from typing import Final
@@ -13,6 +14,7 @@ from yescale.domain.usage import INPUT_METERS, OUTPUT_METERS, Meter
 
 Facts = Mapping[str, str | int]
 NO_FACTS: Final[Facts] = MappingProxyType({})
+Flat = Mapping[Meter, PriceRule | None]
 
 # A meter without a row of its own is priced as the meter that contains it.
 CONTAINER: Final[Mapping[Meter, Meter]] = MappingProxyType(
@@ -48,7 +50,7 @@ class Dearest(Struct, frozen=True):
 class PriceBook:
     """Immutable once built: build a new one for a new snapshot."""
 
-    __slots__ = ("_dearest", "_rules")
+    __slots__ = ("_dearest", "_flat", "_rules")
 
     def __init__(self, rules: Iterable[PriceRule] = ()) -> None:
         by_meter: dict[ModelName, dict[Meter, list[PriceRule]]] = {}
@@ -60,6 +62,7 @@ class PriceBook:
             for model, meters in by_meter.items()
         }
         self._dearest = {model: _find_dearest(meters) for model, meters in self._rules.items()}
+        self._flat: dict[ModelName, Flat] = {}  # made at first use
 
     def priced(self, model: ModelName) -> bool:
         """Whether a call of the model can be charged: per token on its input, or per request or other unit."""
@@ -92,6 +95,21 @@ class PriceBook:
         if meter is Meter.REQUESTS or Meter.REQUESTS in meters:
             return None
         raise Unpriced(model, meter)
+
+    def flat(self, model: ModelName) -> Flat:
+        """The answers of `find` for a model none of whose rules has a condition; empty for any other."""
+        found = self._flat.get(model)
+        if found is None:
+            meters = self._rules.get(model, {})
+            table: dict[Meter, PriceRule | None] = {}
+            if not any(rule.when for rows in meters.values() for rule in rows):
+                for meter in Meter:
+                    with suppress(Unpriced):
+                        table[meter] = self.find(model, meter)
+            found = table
+            if meters:
+                self._flat[model] = found
+        return found
 
     def rules(self, model: ModelName) -> Iterator[PriceRule]:
         """All rules of a model, for display."""

@@ -10,9 +10,10 @@ from yescale.domain.snapshot import Model
 from yescale.pricing.book import PriceBook
 
 UNSTATED_OUTPUT: Final = 131_072  # tokens; where the catalogue states no maximum
+_FREE: Final = (0, 1)
 
 
-class Ask(Struct, frozen=True):
+class Ask(Struct, frozen=True, gc=False):
     """What a request may use: its prompt at most, the output limit that it declares (None = none), its choices."""
 
     prompt_tokens: int
@@ -21,41 +22,68 @@ class Ask(Struct, frozen=True):
     outputs: bool = True  # False: the operation makes no output tokens (embeddings)
 
 
-class Ceiling(Struct, frozen=True):
+class Tariff(Struct, frozen=True, kw_only=True, gc=False):
+    """What a worst case is made of: the dearest meter and tier in each direction, a group's ratio included.
+
+    Prices are exact fractions of nano-dollars per token, as numerator and denominator.
+    """
+
+    request: Nano
+    input_price: int
+    input_per: int
+    output_price: int
+    output_per: int
+    max_output: int  # tokens that one choice can have
+
+    def bound(self, ask: Ask, least_output: int) -> "Ceiling":
+        """The least and the most that a call may have to be admitted with.
+
+        Rounded up, so that no usage within the limits can cost more. `least_output`: the tokens that must be covered
+        where the request declares no limit.
+        """
+        base = self.request - (-ask.prompt_tokens * self.input_price // self.input_per)
+        if not ask.outputs or not self.output_price:
+            return Ceiling(base, base, base, 0, 1)
+        price = self.output_price * ask.n
+        if ask.declared is not None:
+            most = base - (-ask.declared * price // self.output_per)
+            return Ceiling(most, most, base, price, self.output_per)
+        least = base - (-min(least_output, self.max_output) * price // self.output_per)
+        most = base - (-self.max_output * price // self.output_per)
+        return Ceiling(least, most, base, price, self.output_per)
+
+
+class Ceiling(Struct, frozen=True, gc=False):
     """Between `least` and `most` a call may be admitted; with a declared limit they are equal."""
 
     least: Nano
     most: Nano
     base: Nano  # input and per-request part, in both
-    token_price: Nano  # of one million million output tokens of all choices, ratio included; 0 = output is free
+    price: int  # of `per` output tokens of all choices; 0 = output is free
+    per: int
 
     def output_tokens(self, granted: Nano) -> int:
         """How many output tokens per choice a grant pays for, the base being paid first."""
-        if not self.token_price:
+        if not self.price:
             return UNSTATED_OUTPUT
-        return max(0, granted - self.base) * _SCALE // self.token_price
+        return max(0, granted - self.base) * self.per // self.price
 
 
-_SCALE: Final = 10**12
-
-
-def ceiling(book: PriceBook, model: Model, ratio: Ratio, ask: Ask, least_output: int) -> Ceiling:
-    """The least and the most that a call may have to be admitted with.
-
-    Dearest meter and tier in each direction; rounded up, so that no usage within the limits can cost more.
-    Raises Unpriced.
-    """
+def find_tariff(book: PriceBook, model: Model, ratio: Ratio) -> Tariff:
+    """The tariff of a model under one book for a group's ratio. Raises Unpriced."""
     dearest = book.dearest(model.priced_as)
-    base = _cost(dearest.request, 1, ratio) + _cost(dearest.input, ask.prompt_tokens, ratio)
-    if not ask.outputs or dearest.output is None:
-        return Ceiling(base, base, base, 0)
-    maximum = model.max_output or UNSTATED_OUTPUT
-    most = ask.declared if ask.declared is not None else maximum
-    least = ask.declared if ask.declared is not None else min(least_output, maximum)
-    rule = dearest.output
-    token_price = -(-_SCALE * rule.price * ratio * ask.n // (rule.per * RATIO_ONE))
-    return Ceiling(base + _cost(rule, least * ask.n, ratio), base + _cost(rule, most * ask.n, ratio), base, token_price)
+    request_price, request_per = _fraction(dearest.request, ratio)
+    input_price, input_per = _fraction(dearest.input, ratio)
+    output_price, output_per = _fraction(dearest.output, ratio)
+    return Tariff(
+        request=-(-request_price // request_per),
+        input_price=input_price,
+        input_per=input_per,
+        output_price=output_price,
+        output_per=output_per,
+        max_output=model.max_output or UNSTATED_OUTPUT,
+    )
 
 
-def _cost(rule: PriceRule | None, quantity: int, ratio: Ratio) -> Nano:
-    return 0 if rule is None else -(-quantity * rule.price * ratio // (rule.per * RATIO_ONE))
+def _fraction(rule: PriceRule | None, ratio: Ratio) -> tuple[int, int]:
+    return _FREE if rule is None else (rule.price * ratio, rule.per * RATIO_ONE)

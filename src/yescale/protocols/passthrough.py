@@ -27,6 +27,7 @@ class Peek(Struct, frozen=True, kw_only=True, gc=False):
     options_said: bool = False  # `stream_options` is there, be it null
     n: int = 1
     outputs: bool = True  # False: makes no output tokens
+    long: tuple[int, int] = (0, 0)  # where the one long value of the body lies, if that is certain
 
 
 class Change(Struct, frozen=True, kw_only=True, gc=False):

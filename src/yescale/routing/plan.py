@@ -1,7 +1,7 @@
 """The choice of a channel: a pure function of the table, what is resting, and chance."""
 
 from bisect import bisect_right
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from itertools import accumulate
 from random import Random
 from typing import Protocol
@@ -13,12 +13,11 @@ from yescale.routing.table import Candidate, Tier
 class Health(Protocol):
     """What is known of the channels right now."""
 
+    unwell: Collection[ChannelId]  # those that may be resting
+    loads: Mapping[ChannelId, int]  # how many calls each is carrying
+
     def resting(self, channel: ChannelId, now: float) -> bool:
         """Whether the channel must not be tried."""
-        ...
-
-    def in_flight(self, channel: ChannelId) -> int:
-        """How many calls it is carrying."""
         ...
 
 
@@ -30,34 +29,30 @@ def choose(
     The highest priority that has an eligible channel; in it two weighted draws, of which the less busy for its weight.
     """
     for tier in tiers:
-        first, second = _draw(tier, rng), _draw(tier, rng)
-        if _blocked(first, health, now, tried) or _blocked(second, health, now, tried):
+        eligible: Tier | None = tier
+        if tried or health.unwell:
             eligible = _leave_out_blocked(tier, health, now, tried)
             if eligible is None:
                 continue
-            first, second = _draw(eligible, rng), _draw(eligible, rng)
-        return _less_busy(first, second, health)
+        candidates, bounds = eligible.candidates, eligible.bounds
+        if len(candidates) == 1:
+            return candidates[0]
+        total = bounds[-1]
+        first = candidates[bisect_right(bounds, rng.random() * total)]
+        second = candidates[bisect_right(bounds, rng.random() * total)]
+        return first if first is second else _less_busy(first, second, health.loads)
     return None
 
 
-def _draw(tier: Tier, rng: Random) -> Candidate:
-    if len(tier.candidates) == 1:
-        return tier.candidates[0]
-    return tier.candidates[bisect_right(tier.bounds, rng.random() * tier.bounds[-1])]
-
-
-def _blocked(candidate: Candidate, health: Health, now: float, tried: Collection[ChannelId]) -> bool:
-    return candidate.channel.id in tried or health.resting(candidate.channel.id, now)
-
-
 def _leave_out_blocked(tier: Tier, health: Health, now: float, tried: Collection[ChannelId]) -> Tier | None:
-    left = tuple(c for c in tier.candidates if not _blocked(c, health, now, tried))
+    left = tuple(c for c in tier.candidates if c.channel.id not in tried and not health.resting(c.channel.id, now))
+    if len(left) == len(tier.candidates):
+        return tier
     return Tier(left, tuple(accumulate(max(1, c.channel.weight) for c in left))) if left else None
 
 
-def _less_busy(a: Candidate, b: Candidate, health: Health) -> Candidate:
-    if a is b:
-        return a
-    busy_a = health.in_flight(a.channel.id) * max(1, b.channel.weight)
-    busy_b = health.in_flight(b.channel.id) * max(1, a.channel.weight)
+def _less_busy(a: Candidate, b: Candidate, loads: Mapping[ChannelId, int]) -> Candidate:
+    one, other = a.channel, b.channel
+    busy_a = loads.get(one.id, 0) * max(1, other.weight)
+    busy_b = loads.get(other.id, 0) * max(1, one.weight)
     return a if busy_a <= busy_b else b

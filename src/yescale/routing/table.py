@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from yescale.domain.ids import ModelName
 from yescale.domain.snapshot import Channel, Group, Model, Snapshot
 from yescale.pricing.book import PriceBook
+from yescale.pricing.ceiling import Tariff, find_tariff
 
 _NEIGHBOURS: Final = 8  # names looked at on each side when a model is not found
 
@@ -30,10 +31,19 @@ class Tier(Struct, frozen=True):
     bounds: tuple[int, ...]
 
 
-class Table:
-    """What one snapshot says. Immutable once built; look-ups cost a dictionary access."""
+class Offer(Struct, frozen=True, kw_only=True):
+    """What a group is offered under a model's name. `tariff` is None where the model has no price."""
 
-    __slots__ = ("_groups", "_models", "_names", "_tiers", "book", "snapshot")
+    model: Model
+    group: Group
+    tiers: tuple[Tier, ...]
+    tariff: Tariff | None
+
+
+class Table:
+    """What one snapshot says, unchanging; look-ups cost a dictionary access."""
+
+    __slots__ = ("_groups", "_models", "_names", "_offers", "_tiers", "book", "snapshot")
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
@@ -46,6 +56,22 @@ class Table:
             if name in self._models and not name.endswith("*"):
                 served.setdefault(group, []).append(name)
         self._names = {group: tuple(sorted(names)) for group, names in served.items()}
+        self._offers: dict[tuple[str, ModelName], Offer] = {}  # made at first use
+
+    def offer(self, group_name: str, name: ModelName) -> Offer | None:
+        """What a call of a group for a model may have, or None where there is no such model, group or channel."""
+        found = self._offers.get((group_name, name))
+        if found is not None:
+            return found
+        model, group, tiers = self.model(name), self.group(group_name), self.tiers(group_name, name)
+        if model is None or group is None or not tiers:
+            return None
+        priced = self.book.priced(model.priced_as)
+        tariff = find_tariff(self.book, model, group.ratio) if priced else None
+        offer = Offer(model=model, group=group, tiers=tiers, tariff=tariff)
+        if name in self._models:  # not what a wildcard lets through, which is without end
+            self._offers[group_name, name] = offer
+        return offer
 
     def model(self, name: ModelName) -> Model | None:
         """The catalogue entry of a name; a wildcard entry `base+*` answers for every suffix, under the full name."""

@@ -49,6 +49,10 @@ def open_call(call: str = "c1") -> OpenCall:
     return msgspec.convert([call, 1, 1, 1, "m", 1, 5], OpenCall)
 
 
+def say_open(book: Journal, call: OpenCall) -> None:
+    book.open(call.id, lambda: call)
+
+
 def no_line(key: int = 1, code: str = "insufficient_balance", call: str = "") -> NoLine:
     return msgspec.convert(["no", 0, 1, key, 1, code, 1, "", call], NoLine)
 
@@ -77,8 +81,8 @@ def test_lines_are_numbered_without_gaps_and_say_what_was_handed_in(tmp_path: Pa
 def test_an_end_is_on_file_when_end_returns_with_what_waited_in_front_of_it(tmp_path: Path) -> None:
     time = Time()
     book = journal(tmp_path, time)
-    book.open(open_call("c1"))
-    book.open(open_call("c2"))
+    say_open(book, open_call("c1"))
+    say_open(book, open_call("c2"))
     book.no(no_line())
     assert book.end(end_line("c1"))
     assert [type(line) for line in lines(tmp_path)] == [HeadLine, NoLine, EndLine]
@@ -89,11 +93,11 @@ def test_an_end_is_on_file_when_end_returns_with_what_waited_in_front_of_it(tmp_
 def test_an_open_call_is_on_file_within_a_tenth_of_a_second(tmp_path: Path) -> None:
     time = Time()
     book = journal(tmp_path, time)
-    book.open(open_call())
+    say_open(book, open_call())
     assert len(lines(tmp_path)) == 1
     time.pass_(0.1)
     assert lines(tmp_path)[1] == OpenLine(n=2, calls=(open_call(),))
-    book.open(open_call("c2"))
+    say_open(book, open_call("c2"))
     time.pass_(0.1)
     assert lines(tmp_path)[2:] == [OpenLine(n=3, calls=(open_call("c2"),))]
 
@@ -101,7 +105,7 @@ def test_an_open_call_is_on_file_within_a_tenth_of_a_second(tmp_path: Path) -> N
 def test_a_call_that_ends_before_its_opening_was_written_needs_no_opening(tmp_path: Path) -> None:
     time = Time()
     book = journal(tmp_path, time)
-    book.open(open_call("c1"))
+    say_open(book, open_call("c1"))
     book.end(end_line("c1"))
     time.pass_(1)
     assert [type(line) for line in lines(tmp_path)] == [HeadLine, EndLine]
@@ -174,7 +178,7 @@ def test_too_much_unsettled_journal_stops_admission_until_control_is_heard(tmp_p
 def test_closing_writes_what_waits_and_lets_the_lock_go(tmp_path: Path) -> None:
     time = Time()
     book = journal(tmp_path, time)
-    book.open(open_call())
+    say_open(book, open_call())
     book.close()
     assert not book.writable
     assert isinstance(lines(tmp_path)[-1], OpenLine)

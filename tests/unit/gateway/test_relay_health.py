@@ -49,10 +49,10 @@ def test_after_the_rest_one_call_probes_and_the_others_stay_away() -> None:
     assert not made.resting(CHANNEL.id, 20.0)
     made.begin(CHANNEL.id)
     assert made.resting(CHANNEL.id, 20.0)
-    made.answered(CHANNEL.id)
+    made.answered(CHANNEL.id, 0.0)
     assert not made.resting(CHANNEL.id, 20.0)
     made.end(CHANNEL.id)
-    assert made.in_flight(CHANNEL.id) == 0
+    assert made.loads[CHANNEL.id] == 0
 
 
 def test_a_probe_that_fails_rests_the_channel_longer() -> None:
@@ -80,7 +80,7 @@ def test_an_answer_forgets_the_failures() -> None:
     made = health()
     for _ in range(5):
         attempt(made, ONE, 0.0)
-    made.answered(CHANNEL.id)
+    made.answered(CHANNEL.id, 0.0)
     for _ in range(5):
         attempt(made, ONE, 0.0)
     assert not made.resting(CHANNEL.id, 0.1)

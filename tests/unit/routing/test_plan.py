@@ -16,13 +16,11 @@ class Known:
     """Health as the test says it."""
 
     def __init__(self, resting: Collection[int] = (), busy: dict[int, int] | None = None) -> None:
-        self._resting, self._busy = resting, busy or {}
+        self.unwell = {ChannelId(channel) for channel in resting}
+        self.loads = {ChannelId(channel): calls for channel, calls in (busy or {}).items()}
 
     def resting(self, channel: ChannelId, now: float) -> bool:
-        return channel in self._resting
-
-    def in_flight(self, channel: ChannelId) -> int:
-        return self._busy.get(channel, 0)
+        return channel in self.unwell
 
 
 def channel(number: int, *, priority: int = 0, weight: int = 1, models: dict[ModelName, str] | None = None) -> Channel:

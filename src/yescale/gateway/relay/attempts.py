@@ -32,6 +32,7 @@ class Attempts:
         "_surface",
         "_tried",
         "candidate",
+        "channel",
         "current",
         "limit",
         "losses",
@@ -50,22 +51,19 @@ class Attempts:
         self._sent_at = 0.0
         self._tried: tuple[ChannelId, ...] = ()
         self.candidate: Candidate | None = None
+        self.channel = ChannelId(0)  # of the current or the last candidate; 0 = there was none
         self.current: Attempt | None = None
         self.notes: tuple[AttemptNote, ...] = ()
         # What the grant pays for, where the client declared no limit and it pays for less than the model's maximum.
         self.limit: int | None = None
-        if reservation.amount < order.ceiling.most and order.peek.declared is None:
-            self.limit = max(1, order.ceiling.output_tokens(reservation.amount))
+        ceiling = order.ceiling
+        if reservation.amount < ceiling.most and order.peek.declared is None:
+            self.limit = max(1, ceiling.output_tokens(reservation.amount))
         self.losses: tuple[str, ...] = ()  # the field that carries that limit, once sent
 
     def start(self, call: CallId, body: bytes, started: float) -> None:
         """What is tried, and since when."""
         self._call, self._body, self._started = call, body, started
-
-    @property
-    def channel(self) -> ChannelId:
-        """Of the current or the last candidate; 0 = there was none."""
-        return ChannelId(0) if self.candidate is None else self.candidate.channel.id
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -79,7 +77,7 @@ class Attempts:
         in_time = len(self._tried) < settings.max_attempts and now - self._started < settings.total_s
         if not verdict.retry or not in_time:
             return None
-        other = choose(self._order.tiers, relay.health, now, relay.rng, self._tried)
+        other = choose(self._order.offer.tiers, relay.health, now, relay.rng, self._tried)
         if other is not None:
             return other
         if self.candidate is None or not verdict.again or relay.health.resting(self.channel, now):
@@ -91,6 +89,7 @@ class Attempts:
         relay, channel = self._relay, candidate.channel
         now = relay.now()
         self.candidate = candidate
+        self.channel = channel.id
         self._tried = (*self._tried, channel.id)
         self._secret = relay.health.pick_secret(channel, now)
         target = relay.targets.find(channel, self._surface.operation, self._secret)
@@ -103,7 +102,7 @@ class Attempts:
         relay.health.begin(channel.id)
         self._sent_at = now
         if not self.notes:
-            relay.journal.open(self._opening(channel.id))
+            relay.journal.open(self._call, self._describe)
         limits = deadlines(relay.settings, now - self._started)
         self.current = relay.client.send(target.origin, target.head, body, sink, limits, replayable=True)
         return True
@@ -128,7 +127,7 @@ class Attempts:
 
     def praise(self) -> None:
         """The channel answered."""
-        self._relay.health.answered(self.channel)
+        self._relay.health.answered(self.channel, self._relay.now())
 
     def blame(self) -> None:
         """The channel failed: counted once per call, however often it was tried."""
@@ -146,14 +145,16 @@ class Attempts:
         elif wait and not verdict.own:
             relay.health.rest_secret(candidate.channel, self._secret, relay.now(), wait)
 
-    def _opening(self, channel: ChannelId) -> OpenCall:
+    def _describe(self) -> OpenCall:
+        """The call as the journal says it while it lasts."""
+        relay = self._relay
         return OpenCall(
             id=self._call,
-            at_ms=self._relay.clock.wall_ms(),
+            at_ms=relay.clock.wall_ms() - int((relay.now() - self._sent_at) * 1_000),
             key=self._reservation.key.id,
             account=self._reservation.key.account,
             model=self._order.peek.model,
-            channel=channel,
+            channel=self.channel,
             reserved=self._reservation.amount,
             stream=self._order.peek.stream,
         )

@@ -15,6 +15,7 @@ from yescale.gateway.relay.passage import Passage
 from yescale.gateway.relay.relay import Relay
 from yescale.gateway.surfaces import Surface
 from yescale.routing.plan import choose
+from yescale.routing.table import Candidate
 from yescale.wire.server import Exchange
 
 LOG: Final = logging.getLogger("yescale.relay")
@@ -26,6 +27,7 @@ class Call:
 
     __slots__ = (
         "_body",
+        "_candidate",
         "_credentials",
         "_ended",
         "_exchange",
@@ -46,6 +48,7 @@ class Call:
         self._key: KeyRecord | None = None
         self._body: bytes | None = None
         self._order: Order | None = None
+        self._candidate: Candidate | None = None
         self._waiting: Waiting | None = None
         self._ended = False
 
@@ -53,7 +56,7 @@ class Call:
 
     def open(self) -> None:
         """The head is here: find out who calls, before the body is read."""
-        exchange = self._exchange
+        exchange, relay = self._exchange, self._relay
         exchange.listener = self
         if (exchange.header(b"content-encoding") or b"identity").lower() != b"identity":
             self._refuse(faults.UNSUPPORTED_ENCODING)
@@ -63,7 +66,11 @@ class Call:
             self._refuse(credentials)
             return
         self._credentials = credentials
-        self._relay.keys.find(credentials.key, self._key_found)
+        known = relay.keys.recall(credentials.key)
+        if known is None:
+            relay.keys.find(credentials.key, self._key_found)
+        else:
+            self._key_found(known)
 
     def receive(self) -> None:
         """The body is here."""
@@ -122,13 +129,15 @@ class Call:
             return
         if self._credentials is not None and self._credentials.channel is not None:
             order = admission.pin(order, self._credentials.channel)
-        if choose(order.tiers, relay.health, relay.now(), relay.rng) is None:
+        self._candidate = choose(order.offer.tiers, relay.health, relay.now(), relay.rng)
+        if self._candidate is None:
             self._refuse(self._all_rest(order), peek.model)
             return
         self._order = order
-        floor = order.table.snapshot.minimum_balance
-        least, most = max(floor, order.ceiling.least), max(floor, order.ceiling.most)
+        ceiling, floor = order.ceiling, order.table.snapshot.minimum_balance
+        least, most = max(floor, ceiling.least), max(floor, ceiling.most)
         self._waiting = relay.purses.admit(key, least, most, self._admitted)
+        self._candidate = None  # whoever waits for money chooses anew
 
     def _admitted(self, outcome: Reservation | Refused) -> None:
         self._waiting = None
@@ -141,10 +150,10 @@ class Call:
             self._refuse(admission.explain_refusal(outcome, order.ceiling.least, status), order.peek.model)
             return
         body, self._body = self._body or b"", None
-        Passage(self._relay, self._exchange, self._surface, order, outcome).start(self._id, body)
+        Passage(self._relay, self._exchange, self._surface, order, outcome).start(self._id, body, self._candidate)
 
     def _all_rest(self, order: Order) -> Fault:
-        channels = [candidate.channel.id for tier in order.tiers for candidate in tier.candidates]
+        channels = [candidate.channel.id for tier in order.offer.tiers for candidate in tier.candidates]
         left = self._relay.health.rest_left(channels, self._relay.now())
         return faults.NO_CHANNEL.saying(faults.NO_CHANNEL.message, retry_after_s=int(left) + 1)
 

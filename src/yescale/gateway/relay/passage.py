@@ -53,6 +53,7 @@ class Passage:
         "_ended",
         "_exchange",
         "_first_at",
+        "_flowing",
         "_gone_at",
         "_id",
         "_order",
@@ -66,6 +67,7 @@ class Passage:
         "_tap",
         "_timer",
         "_tries",
+        "_wrote_at",
     )
 
     def __init__(
@@ -85,22 +87,28 @@ class Passage:
         self._timer: Timer | None = None
         self._quiet: Deadline | None = None
         self._first_at = 0.0
+        self._flowing = False  # events go to the client as they come
+        self._wrote_at = 0.0  # when the last of them went
         self._gone_at = 0.0
         self._drain_bytes = 0
         self._amount: Nano = 0
         self._committed = False
         self._ended = False
 
-    def start(self, call: CallId, body: bytes) -> None:
-        """Begin with the best candidate."""
+    def start(self, call: CallId, body: bytes, first: Candidate | None) -> None:
+        """Begin with the first candidate, or choose it now."""
         self._id = call
         self._exchange.listener = self
         self._relay.calls.add(self)
         self._tries.start(call, body, self._exchange.started)
         if self._order.peek.stream:
             self._quiet = Deadline(self._relay.timers, self._keep_alive)
-            self._quiet.set(self._relay.now() + self._relay.settings.keepalive_s)
-        self._guard(self._try_next, verdicts.FIRST)
+            self._wrote_at = self._relay.now()
+            self._quiet.set(self._wrote_at + self._relay.settings.keepalive_s)
+        if first is None:
+            self._guard(self._try_next, verdicts.FIRST)
+        else:
+            self._guard(self._send, first)
 
     # --- attempts
 
@@ -121,9 +129,9 @@ class Passage:
     def _again(self) -> None:
         self._timer = None
         if self._tries.candidate is not None and not self._ended:
-            self._guard(self._resend, self._tries.candidate)
+            self._guard(self._send, self._tries.candidate)
 
-    def _resend(self, candidate: Candidate) -> None:
+    def _send(self, candidate: Candidate) -> None:
         if not self._tries.send(candidate, self):
             self._try_next(verdicts.UNUSABLE)
 
@@ -187,6 +195,10 @@ class Passage:
         except TooLong:
             self._go_wrong(attempt, faults.UPSTREAM_CUT, "event too long")
             return
+        if out and self._flowing and not tap.done and not done and tap.error is None:
+            self._exchange.write(out)
+            self._wrote_at = self._relay.now()
+            return
         if done and not tap.done:
             out += tap.finish()
         if tap.done:
@@ -212,8 +224,8 @@ class Passage:
             exchange.write(out)
         else:
             exchange.begin(200, self._head(answers.EVENTS), out)
-        if self._quiet is not None:
-            self._quiet.set(self._relay.now() + self._relay.settings.keepalive_s)
+        self._wrote_at = self._relay.now()
+        self._flowing = True
 
     def _commit(self) -> None:
         self._committed = True
@@ -256,14 +268,15 @@ class Passage:
 
     def _gather(self, attempt: Attempt, data: bytes, done: bool) -> None:
         """A piece of an answer that is needed whole."""
-        self._parts.append(data)
         self._size += len(data)
         limit = self._relay.settings.max_answer_bytes if attempt.status in _OK else _MAX_ERROR_BYTES
         if self._size > limit:
             attempt.cancel()
             self._fail(verdicts.GARBAGE, attempt.status, "answer too long")
-        elif done:
-            body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        elif not done:
+            self._parts.append(data)
+        else:
+            body = b"".join((*self._parts, data)) if self._parts else data
             if attempt.status in _OK:
                 self._weigh(attempt, body)
             else:
@@ -326,6 +339,7 @@ class Passage:
         """The client left: read on for the real usage as far as the channel allows, else estimate it."""
         if not self._ended and not self._gone_at:
             self._gone_at = self._relay.now()
+            self._flowing = False
             self._guard(self._drain, self._tries.current)
 
     def _drain(self, attempt: Attempt | None) -> None:
@@ -363,11 +377,17 @@ class Passage:
         exchange, quiet = self._exchange, self._quiet
         if self._ended or self._gone_at or quiet is None:
             return
+        relay = self._relay
+        silent_s = relay.now() - self._wrote_at
+        if silent_s < relay.settings.keepalive_s:
+            quiet.set(self._wrote_at + relay.settings.keepalive_s)
+            return
         if not exchange.begun:
             exchange.begin(200, self._head(answers.EVENTS), KEEPALIVE)
         elif not exchange.paused:
             exchange.write(KEEPALIVE)
-        quiet.set(self._relay.now() + self._relay.settings.keepalive_s)
+        self._wrote_at = relay.now()
+        quiet.set(self._wrote_at + relay.settings.keepalive_s)
 
     def stop(self, *, everything: bool) -> None:
         """A shutdown: stop draining; with `everything`, end the call whatever its state."""
@@ -462,7 +482,7 @@ class Passage:
             account=key.account,
             username=key.username,
             key_name=key.name,
-            group=order.group.name,
+            group=order.offer.group.name,
             model=order.peek.model,
             upstream_model="" if candidate is None else candidate.upstream_model,
             channel=self._tries.channel,

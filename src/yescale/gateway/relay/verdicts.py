@@ -106,9 +106,9 @@ def with_wait(verdict: Verdict, wait: int | None) -> Verdict:
 def deadlines(settings: RelaySettings, spent_s: float) -> Deadlines:
     """Of one attempt: all attempts of a call together take `total_s` at most."""
     left = settings.total_s - spent_s
-    if left >= settings.deadlines.total_s or not spent_s:
+    if spent_s < _NEGLIGIBLE_S or left >= settings.deadlines.total_s:
         return settings.deadlines
-    return settings.deadlines if spent_s < _NEGLIGIBLE_S else replace(settings.deadlines, total_s=max(1.0, left))
+    return replace(settings.deadlines, total_s=max(1.0, left))
 
 
 def is_stream(attempt: Attempt) -> bool:

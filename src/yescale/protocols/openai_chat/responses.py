@@ -7,15 +7,17 @@ import msgspec
 from msgspec import Raw
 
 from yescale.domain.usage import Meter, Usage
-from yescale.protocols.openai_chat.schema import WireAnswer, WireUsage, WireVectors
+from yescale.protocols.openai_chat.schema import WireAnswer, WireOddAnswer, WireUsage, WireVectors
 from yescale.protocols.passthrough import Answer
 
 _ANSWER: Final = msgspec.json.Decoder(WireAnswer)
+_ODD_ANSWER: Final = msgspec.json.Decoder(WireOddAnswer)
 _VECTORS: Final = msgspec.json.Decoder(WireVectors)
 _USAGE: Final = msgspec.json.Decoder(WireUsage)
 _TEXT: Final = re.compile(
     rb'"(?:content|reasoning_content|reasoning|arguments|refusal|text|transcript)"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)"'
 )
+_ARRAY: Final = ord("[")
 _BROKEN: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -23,20 +25,28 @@ def read_chat(body: bytes) -> Answer | None:
     """A chat completion, or None if this is none."""
     try:
         wire = _ANSWER.decode(body)
+        choices, usage = wire.choices, count(wire.usage)
+    except msgspec.ValidationError:
+        return _read_odd(_ODD_ANSWER, body)
     except _BROKEN:
         return None
-    if bytes(memoryview(wire.choices)[:1]) != b"[":
-        return None
-    return Answer(meters(wire.usage), text_bytes)
+    return Answer(usage, text_bytes) if memoryview(choices)[0] == _ARRAY else None
 
 
 def read_embeddings(body: bytes) -> Answer | None:
     """A list of vectors, or None if this is none."""
+    return _read_odd(_VECTORS, body)
+
+
+def _read_odd(
+    decoder: msgspec.json.Decoder[WireOddAnswer] | msgspec.json.Decoder[WireVectors], body: bytes
+) -> Answer | None:
+    """An answer whatever its usage looks like."""
     try:
-        wire = _VECTORS.decode(body)
+        wire = decoder.decode(body)
     except _BROKEN:
         return None
-    return Answer(meters(wire.usage), text_bytes) if bytes(memoryview(wire.data)[:1]) == b"[" else None
+    return Answer(meters(wire.usage), text_bytes) if memoryview(wire.items)[0] == _ARRAY else None
 
 
 def text_bytes(data: bytes) -> int:
@@ -50,16 +60,20 @@ def said(raw: Raw) -> bool:
 
 
 def meters(raw: Raw) -> Usage | None:
-    """Usage as disjoint meters: OpenAI's prompt count includes cached, audio and image tokens, its completion count
-    reasoning and audio. An explicit zero stays zero; None = nothing that can be believed was reported.
-    """
+    """Usage as it came, as disjoint meters; None = nothing that can be believed was reported."""
     if not said(raw):
         return None
     try:
-        wire = _USAGE.decode(raw)
+        return count(_USAGE.decode(raw))
     except _BROKEN:
         return None
-    if wire.prompt_tokens is None and wire.completion_tokens is None:
+
+
+def count(wire: WireUsage | None) -> Usage | None:
+    """Disjoint meters: OpenAI's prompt count includes cached, audio and image tokens, its completion count reasoning
+    and audio. An explicit zero stays zero.
+    """
+    if wire is None or (wire.prompt_tokens is None and wire.completion_tokens is None):
         return None
     usage = {Meter.INPUT_TOKENS: 0, Meter.OUTPUT_TOKENS: 0}
     _add_input(usage, wire)

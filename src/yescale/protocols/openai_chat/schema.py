@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 NOTHING: Final = Raw(b"null")  # absent or null: msgspec takes no `Raw | None`
 
@@ -23,6 +23,12 @@ class WireChat(Struct, frozen=True, gc=False):
     max_tokens: int | UnsetType | None = UNSET
     max_completion_tokens: int | UnsetType | None = UNSET
     n: int | None = None
+
+
+class WireMessage(Struct, frozen=True, gc=False):
+    """One of a request's messages."""
+
+    content: Raw = NOTHING
 
 
 class WireEmbeddings(Struct, frozen=True, gc=False):
@@ -60,16 +66,23 @@ class WireUsage(Struct, frozen=True, gc=False):
 
 
 class WireAnswer(Struct, frozen=True, gc=False):
-    """A whole answer of /chat/completions."""
+    """A whole answer of /chat/completions, as a rule."""
 
     choices: Raw
+    usage: WireUsage | None = None
+
+
+class WireOddAnswer(Struct, frozen=True, gc=False):
+    """The same where its usage is of no known shape."""
+
+    items: Raw = field(name="choices")
     usage: Raw = NOTHING
 
 
 class WireVectors(Struct, frozen=True, gc=False):
     """A whole answer of /embeddings."""
 
-    data: Raw
+    items: Raw = field(name="data")
     usage: Raw = NOTHING
 
 

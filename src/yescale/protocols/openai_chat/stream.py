@@ -15,6 +15,7 @@ _CHUNK: Final = msgspec.json.Decoder(WireChunk)
 _END: Final = b"data: [DONE]\n\n"
 _CONTENT: Final = b'content":"'  # also the end of "reasoning_content"
 _WIDTH: Final = len(_CONTENT)
+_REASON: Final = b'"finish_reason":'
 _BACKSLASH: Final = 0x5C
 
 
@@ -50,7 +51,7 @@ class ChatTap:
         return out
 
     def _listen(self, block: bytes) -> bytes:
-        if b'"finish_reason":"' in block or b'"finish_reason": "' in block:
+        if not self.finished and _says_why(block):
             self.finished = True
         if b"[DONE]" in block or b'"error"' in block or b"event:" in block or _may_have_usage(block):
             return self._sift(block)
@@ -99,6 +100,17 @@ def _is_whole(event: bytes) -> bool:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
     return True
+
+
+def _says_why(block: bytes) -> bool:
+    """Whether some `finish_reason` is more than null."""
+    at = block.find(_REASON)
+    while at >= 0:
+        at += len(_REASON)
+        if block[at : at + 2].lstrip().startswith(b'"'):
+            return True
+        at = block.find(_REASON, at)
+    return False
 
 
 def _may_have_usage(block: bytes) -> bool:

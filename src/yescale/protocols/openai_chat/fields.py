@@ -1,0 +1,114 @@
+"""The top-level fields of a JSON object in its bytes: where each lies, and that none is said twice.
+
+A request has one long value, its messages or its input. It is left out (`omit`) before anything is searched.
+"""
+
+import re
+from typing import Final
+
+import msgspec
+
+from yescale.protocols.openai_chat.schema import WireChat, WireEmbeddings
+
+Span = tuple[int, int]
+NOWHERE: Final[Span] = (0, 0)
+
+_SINGLE: Final = frozenset((*WireChat.__struct_fields__, *WireEmbeddings.__struct_fields__, "include_usage"))
+_MOST_MARKS: Final = 400_000  # strings and brackets looked at in an odd body, so that it cannot hold the loop
+# A field name with an escaped letter could hide a second `model` from a search.
+_ESCAPED_NAME: Final = re.compile(rb"\\u00[5-7]")
+_MARK: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]', re.DOTALL)
+_AFTER_NAME: Final = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
+_SCALAR: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[^\s,{}\[\]"]+', re.DOTALL)
+
+
+class TooManyMarks(ValueError):
+    """A body with more strings and brackets than are looked at."""
+
+
+class Twice(ValueError):
+    """A field that price, route or rewrite read is said twice."""
+
+
+def find_long(body: bytes, name: bytes, value: bytes) -> Span:
+    """Where `value` lies, the last value decoded of the field called `name`; NOWHERE where that is not certain.
+
+    Leaving it out is safe: `"name":` before exactly these bytes is a field at some depth, never inside a string, and
+    its value, taken out whole, holds no top-level field.
+    """
+    at = body.find(b'"%b"' % name)
+    colon = _AFTER_NAME.match(body, at + len(name) + 2) if at >= 0 else None
+    if colon is None or not body.startswith(value, colon.end()):
+        return NOWHERE
+    return colon.end(), colon.end() + len(value)
+
+
+def omit(body: bytes, long: Span) -> bytes:
+    """The body without its long value."""
+    return body[: long[0]] + body[long[1] :]
+
+
+def may_repeat(around: bytes, names: re.Pattern[bytes]) -> bool:
+    """Whether one of these names may be said twice in a body without its long value; `members` tells for certain."""
+    found = names.findall(around)
+    return len(found) != len(set(found)) or (b"\\u" in around and _ESCAPED_NAME.search(around) is not None)
+
+
+def place(body: bytes, long: Span, name: str) -> Span:
+    """Where the value of a top-level field lies. The field is there: the decoder has read it. Raises as `members`."""
+    around = omit(body, long)
+    begin, end = _find_scalar(around, b'"%b"' % name.encode()) or members(around)[name]
+    moved = long[1] - long[0] if begin >= long[0] else 0
+    return begin + moved, end + moved
+
+
+def _find_scalar(around: bytes, quoted: bytes) -> Span | None:
+    """The value behind a name that is said once, unless it is an object or an array."""
+    at = around.find(quoted)
+    if at < 0 or around.find(quoted, at + 1) >= 0 or _ESCAPED_NAME.search(around) is not None:
+        return None
+    # The only such text outside of the long value, and the decoder found the field at the top: this is it.
+    colon = _AFTER_NAME.match(around, at + len(quoted))
+    value = _SCALAR.match(around, colon.end()) if colon is not None else None
+    return None if value is None else value.span()
+
+
+def members(body: bytes) -> dict[str, Span]:
+    """Name and place of each top-level value of valid JSON. Raises Twice, TooManyMarks."""
+    found: dict[str, Span] = {}
+    depth = 0
+    name: str | None = None
+    begin = 0
+    for count, mark in enumerate(_MARK.finditer(body)):
+        if count > _MOST_MARKS:
+            raise TooManyMarks
+        kind = mark.group()
+        if kind in (b"{", b"["):
+            depth += 1
+        elif kind in (b"}", b"]"):
+            depth -= 1
+        if depth > 1:
+            continue
+        if name is None and kind.startswith(b'"'):
+            name = _read_name(kind)
+        elif name is not None and kind == b":" and not begin:
+            begin = mark.end()
+        elif name is not None and kind in (b",", b"}") and (kind == b"," or not depth):
+            _note(found, name, body, begin, mark.start())
+            name, begin = None, 0
+    return found
+
+
+def _read_name(quoted: bytes) -> str:
+    """The name between the quotes. One that is no text is none of ours: the decoder skips such a field unread."""
+    try:
+        return msgspec.json.decode(quoted, type=str)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return quoted.decode("latin-1")
+
+
+def _note(found: dict[str, Span], name: str, body: bytes, begin: int, end: int) -> None:
+    if name in found and name in _SINGLE:
+        raise Twice(name)
+    value = body[begin:end]
+    found[name] = (begin + len(value) - len(value.lstrip()), end - len(value) + len(value.rstrip()))

@@ -1,0 +1,72 @@
+"""How many tokens the prompt of a chat request can count as: never less than a provider may find in it."""
+
+import re
+from typing import Final
+
+import msgspec
+
+from yescale.domain.faults import Fault
+from yescale.protocols.openai_chat.reading import read
+from yescale.protocols.openai_chat.schema import WireMessage
+
+BYTES_PER_TOKEN: Final = 2  # no usual text has more tokens than this
+
+_MESSAGES: Final = msgspec.json.Decoder(list[WireMessage])
+_IMAGE_TOKENS: Final = 3_000  # at most, of one picture, whatever its bytes
+_SHORTEST_INLINE: Final = 1_024  # bytes of base64 worth leaving out
+_MOST_INLINE: Final = 4_096  # pictures looked for
+_BYTES_PER_SOUND_TOKEN: Final = 100  # base64 of compressed speech is far above this
+_WHOLE_CONTEXT: Final = 2**40  # the prompt may fill whatever the model takes
+_QUOTE: Final = ord('"')
+
+# Where JSON itself, not a text that quotes it, begins a picture or a sound: only these are no text to the model.
+_INLINE: Final = re.compile(rb'"(?:url"\s*:\s*"data:[^"\\]{0,100};base64,|data"\s*:\s*")')
+_BASE64: Final = re.compile(rb"[A-Za-z0-9+/=]{64}")
+_FILE: Final = re.compile(rb'"(?:file_id|file_data)"')  # text that we do not see
+_SEARCH: Final = b'"web_search_options"'  # which adds such text
+
+
+def read_messages(raw: bytes) -> list[WireMessage] | Fault:
+    """The messages of a request, their contents unread."""
+    return read(_MESSAGES, raw, "messages")
+
+
+def bound_prompt(messages: list[WireMessage], around: bytes, size: int) -> int:
+    """More tokens than the prompt can count as: half its bytes, pictures and sound by table, and the whole context
+    where the provider adds text that we do not see. `around`: the request without its messages; `size`: its bytes.
+    """
+    tokens = 1
+    for message in messages:
+        content = memoryview(message.content)
+        if content[0] != _QUOTE:  # a string is text and nothing else
+            parts = bytes(content)
+            if _FILE.search(parts) is not None:
+                return _WHOLE_CONTEXT
+            inline, instead = _weigh_parts(parts)
+            size -= inline
+            tokens += instead
+    return _WHOLE_CONTEXT if _SEARCH in around else tokens + size // BYTES_PER_TOKEN
+
+
+def _weigh_parts(parts: bytes) -> tuple[int, int]:
+    """Of the parts of one message: bytes that are no text, and the tokens that they count as instead."""
+    pictures = (parts.count(b'"image_url"') + 1) // 2  # a part says it as its type and as its field
+    sounds = b'"input_audio"' in parts
+    inline = _count_inline(parts) if pictures or sounds else 0
+    return inline, pictures * _IMAGE_TOKENS + (inline // _BYTES_PER_SOUND_TOKEN if sounds else 0)
+
+
+def _count_inline(parts: bytes) -> int:
+    """Bytes of base64 of pictures and sound. What is counted holds neither a quote nor a backslash, so the string
+    that holds it ends where it seems to.
+    """
+    count = at = 0
+    for _ in range(_MOST_INLINE):
+        mark = _INLINE.search(parts, at)
+        if mark is None:
+            break
+        begin = mark.end()
+        at = parts.find(b'"', begin)
+        if at - begin >= _SHORTEST_INLINE and parts.find(b"\\", begin, at) < 0 and _BASE64.match(parts, begin):
+            count += at - begin
+    return count

@@ -1,0 +1,47 @@
+"""Bodies decoded, and what is wrong with them said in our words, with the field at fault."""
+
+import re
+from typing import Final, TypeVar
+
+import msgspec
+
+from yescale.domain.faults import MALFORMED, Fault
+
+T = TypeVar("T")
+
+_PATH: Final = re.compile(r" - at `\$\.?([^`]*)`$")
+_MISSING: Final = re.compile(r"missing required field `([^`]+)`")
+
+
+def read(decoder: msgspec.json.Decoder[T], body: bytes, field: str = "") -> T | Fault:
+    """Decode a body, or the value of one of its fields."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        return _explain(str(error), field)
+    except msgspec.DecodeError as error:
+        where = str(error).removeprefix("JSON is malformed: ").lower()
+        return wrong(None, f"The body is not valid JSON: {where}.")
+    except UnicodeDecodeError as error:
+        return wrong(None, f"The body is not valid JSON: a string is not UTF-8 ({error.reason}).")
+    except RecursionError:
+        return wrong(None, "The body is not valid JSON for this API: nested too deep.")
+
+
+def wrong(field: str | None, message: str) -> Fault:
+    """The caller's mistake in a field."""
+    return MALFORMED.saying(message, param=field)
+
+
+def _explain(error: str, outer: str) -> Fault:
+    """A validation error in our words, with the field at fault."""
+    missing = _MISSING.search(error)
+    path = _PATH.search(error)
+    inside = outer + (path.group(1) if path is not None else "")
+    if missing is not None:
+        field = f"{inside}.{missing.group(1)}" if inside else missing.group(1)
+        return wrong(field, f"'{field}' is required.")
+    if not inside:
+        return wrong(None, f"The body must be a JSON object: {error}.")
+    reason = error[: path.start()] if path is not None else error
+    return wrong(inside, f"'{inside}' is of the wrong type: {reason.lower().replace('`', '')}.")
