@@ -75,7 +75,7 @@ async def test_sighup_fails_no_call(tmp_path: Path, database_url: str) -> None:
 async def test_sigterm_and_a_new_start_finish_what_was_begun(tmp_path: Path, database_url: str) -> None:
     """Who called before the signal gets the whole answer; who calls in the gap gets nothing and pays nothing.
 
-    Nobody is let down on a connection that was open: one more call is answered, and its answer says that it is the last.
+    Nobody is let down on a connection that was open: one more call is answered, and its answer says it is the last.
     """
     async with housing(tmp_path / "house", database=database_url) as house:
         scale = SCALE.restarts
