@@ -78,16 +78,25 @@ async def test_a_connection_whose_answer_began_before_the_drain_lingers_after_it
 
 async def test_a_request_that_arrives_as_the_linger_ends_is_served(rig: Rig) -> None:
     """Its bytes are in the kernel when the time is over: closing then would reset the connection under it."""
-    with socket.create_connection(("127.0.0.1", rig.port)) as client:
+    loop = asyncio.get_running_loop()
+    bell, rope = socket.socketpair()
+    with bell, rope, socket.create_connection(("127.0.0.1", rig.port)) as client:
         client.setblocking(False)
         await asyncio.sleep(0.05)
         stopping = await stop(rig)
-        client.send(HEALTH)
-        time.sleep(LINGER_S + 0.2)  # noqa: ASYNC251 - the worker, in this loop, finds its timer and the bytes at once
-        head = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 65_536), 5)
+
+        def hold_the_loop_up() -> None:
+            """In the turn in which files are read: what comes now is read in the next turn, and timers go before it."""
+            loop.remove_reader(bell)
+            client.send(HEALTH)
+            time.sleep(LINGER_S + 0.2)
+
+        loop.add_reader(bell, hold_the_loop_up)
+        rope.send(b"x")
+        head = await asyncio.wait_for(loop.sock_recv(client, 65_536), 5)
         assert head.startswith(b"HTTP/1.1 200 ")
         assert b"connection: close" in head
-    await stopping
+        await stopping
 
 
 async def test_a_worker_without_clients_leaves_without_a_linger(tmp_path: Path) -> None:
