@@ -8,13 +8,16 @@ from random import Random
 import pytest
 
 from tests.faults.books import broken_laws, quiet, read_books
+from tests.faults.caller import HOST, call
 from tests.faults.figures import publish
 from tests.faults.house import House, Key, housing, until
-from tests.faults.load import GOOD, Load, Made, Pace, furnish, now
+from tests.faults.load import CHAT, GOOD, SMALL, Load, Made, Pace, furnish, now
 from tests.faults.scale import SCALE
 
 KEYS = 40  # so many that a worker meets new ones while control is away
 SETTLED_S = 0.5  # of load before and after each restart
+SLOW = f"{SMALL}+slow-100"  # 100 ms between two events
+LOOK_S = 0.02
 SENT_S = 0.05  # a call that began this long before a signal had been sent
 
 
@@ -96,6 +99,29 @@ async def test_sigterm_and_a_new_start_finish_what_was_begun(tmp_path: Path, dat
         await check_books(house, load)
         figures = {"calls in the gaps": len(lost)} | figures_of(load, scale.starts)
         publish("whole restarts", database_url.partition("+")[0], figures)
+
+
+@pytest.mark.timeout(300)
+async def test_a_gateway_that_stops_refuses_who_comes_and_serves_who_is_there(tmp_path: Path) -> None:
+    """A new client must not wait in the queue of a port that nobody serves any more."""
+    async with housing(tmp_path / "house") as house:
+        keys = open_account(house)
+        body = {"model": SLOW, "messages": [{"role": "user", "content": "word " * 40}], "stream": True}
+        calling = asyncio.create_task(call(house.port, CHAT, body, keys[0].headers))
+        await asyncio.sleep(SETTLED_S)
+        stopping = asyncio.create_task(house.stop())
+        refused = None
+        while not calling.done() and refused is None:
+            try:
+                _, writer = await asyncio.open_connection(HOST, house.port)
+                writer.transport.abort()
+            except ConnectionRefusedError as error:
+                refused = error
+            await asyncio.sleep(LOOK_S)
+        assert refused is not None
+        assert not calling.done()
+        assert (await calling).completed
+        assert await stopping == 0
 
 
 def figures_of(load: Load, restarts: int) -> dict[str, object]:
