@@ -64,6 +64,7 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
 
     limits: Limits = Limits()
     drain_timeout_s: Seconds = 600.0  # SIGTERM: calls in flight may go on this long
+    drain_linger_s: Seconds = 2.0  # of these, an idle connection may still bring one more request
     files: Some = 65_536  # file descriptors asked for
     files_least: Some = 1_024  # with fewer, the server does not start
     backlog: Some = 4_096  # connections that wait in the kernel, per worker

@@ -60,10 +60,10 @@ def mixed_lines(house: House) -> list[str]:
 
 
 @pytest.mark.timeout(600)
-async def test_no_stream_shows_anything_of_another(tmp_path: Path) -> None:
+async def test_no_stream_shows_anything_of_another(tmp_path: Path, database_url: str) -> None:
     """Promise 38: neither a stream nor an error, a log row, a journal line or a log line."""
     rng = Random()
-    async with housing(tmp_path / "house") as house:
+    async with housing(tmp_path / "house", database=database_url) as house:
         furnish(house)
         for number in range(ACCOUNTS):
             house.add_account(f"user-{number}", "100")
@@ -90,4 +90,6 @@ async def test_no_stream_shows_anything_of_another(tmp_path: Path) -> None:
         published = Counter(
             "completed" if each.completed else "left" if each.left else "failed" for each in heard.values()
         )
-        publish("isolation", "sqlite", {"streams": len(heard), "at once": len(lines), **published})
+        publish(
+            "isolation", database_url.partition("+")[0], {"streams": len(heard), "at once": len(lines), **published}
+        )

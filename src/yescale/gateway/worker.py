@@ -131,14 +131,17 @@ class Worker:
         await self._drain(relay, server)
 
     def _is_quiet(self, relay: Relay, server: Server) -> bool:
-        """Whether all calls have ended. Departed clients are not waited for: what they used is estimated."""
+        """Whether all calls have ended and every client has its answer.
+
+        Departed clients are not waited for: what they used is estimated.
+        """
         for call in tuple(relay.calls):
             call.stop(everything=False)
-        return not server.busy and not relay.calls
+        return not server.connections and not relay.calls
 
     async def _drain(self, relay: Relay, server: Server) -> None:
         """Let what was accepted end; then give the money back and close the books."""
-        server.drain()
+        server.drain(self._settings.server.drain_linger_s)
         end = relay.now() + self._settings.server.drain_timeout_s
         await _wait(relay, end, lambda: self._is_quiet(relay, server))
         for call in tuple(relay.calls):

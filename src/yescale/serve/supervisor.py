@@ -9,9 +9,10 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from random import Random
 from typing import Any, Final
@@ -70,11 +71,7 @@ def supervise(settings: Settings, reload: Callable[[], Settings], plan: Plan) ->
             sandbox_port=settings.sandbox_port if sandbox is None else sandbox.getsockname()[1],
         )
         note_address(settings)
-        sockets = (
-            tuple(listener.fileno() for listener in listeners),
-            None if sandbox is None else sandbox.fileno(),
-        )
-        return asyncio.run(Supervisor(settings, reload, plan).run(*sockets))
+        return asyncio.run(Supervisor(settings, reload, plan).run(listeners, sandbox))
 
 
 class Supervisor:
@@ -88,14 +85,18 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._again = asyncio.Event()
 
-    async def run(self, workers: tuple[int, ...], sandbox: int | None) -> int:
+    async def run(self, listeners: Sequence[socket.socket], sandbox: socket.socket | None) -> int:
         """Start everything on these listening sockets, keep it running, stop it when told; the exit code."""
         loop = asyncio.get_running_loop()
         family = Family(loop)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._told_to_stop, family)
         loop.add_signal_handler(signal.SIGHUP, self._again.set)
-        files = Inherited(lifeline=family.lifeline, workers=workers, sandbox=sandbox)
+        files = Inherited(
+            lifeline=family.lifeline,
+            workers=tuple(listener.fileno() for listener in listeners),
+            sandbox=None if sandbox is None else sandbox.fileno(),
+        )
         keepers = [self._keeper(family, program) for program in self._plan(self._settings, files)]
         try:
             code = await self._until_ready(keepers)
@@ -104,7 +105,7 @@ class Supervisor:
                 await self._until_told(keepers, files)
             return code
         finally:
-            await _leave(family, keepers)
+            await _leave(family, keepers, listeners)
 
     def _told_to_stop(self, family: Family) -> None:
         if self._stop.is_set():
@@ -181,12 +182,18 @@ class Supervisor:
             await asyncio.wait_for(self._stop.wait(), seconds)
 
 
-async def _leave(family: Family, keepers: list[Keeper]) -> None:
-    """Workers first, since they need control to settle; the sandbox, which answers the last calls, at the very end."""
+async def _leave(family: Family, keepers: list[Keeper], listeners: Sequence[socket.socket]) -> None:
+    """Workers first, since they need control to settle; the sandbox, which answers the last calls, at the very end.
+
+    With our copies of the listening sockets closed, the port is closed as soon as the workers drain: a new client is
+    refused at once and may go elsewhere, where it would wait in the queue of a socket that nobody serves.
+    """
     for role in ("worker", "control", "sandbox"):
         for keeper in keepers:
             if keeper.program.role == role:
                 keeper.retire()
+        for listener in listeners:
+            listener.close()
         await family.stop(role)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
+import socket
+import termios
 from typing import TYPE_CHECKING, Final, cast
 
 from yescale.wire.exchange import Exchange
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from yescale.wire.server import Server
 
 _LOGGER: Final = logging.getLogger("yescale.wire")
+_NO_BYTES: Final = bytes(4)  # what FIONREAD says of an empty buffer: a C int of 0
 
 # Phases. A connection reads while it answers (that is how it learns that the client left), but parses nothing then.
 IDLE: Final = 0
@@ -83,10 +87,8 @@ class Connection(asyncio.Protocol):
         self._peer = name[0] if isinstance(name, tuple) else ""
         if not self._server.admit(self):
             self._turn_away()
-        elif self._server.draining:
-            self.abort()
         else:
-            self._deadline.set(self._now() + limits.idle_s)
+            self._deadline.set(self._now() + self._server.idle_s)
 
     def data_received(self, data: bytes) -> None:
         phase = self._phase
@@ -261,10 +263,7 @@ class Connection(asyncio.Protocol):
         """Wait for the next request, or go on with the one that waits."""
         self._phase = IDLE
         self._reader.reset()
-        if self._server.draining:
-            self._close()
-            return
-        self._deadline.set(self._now() + self._limits.idle_s)
+        self._deadline.set(self._now() + self._server.idle_s)
         if self._stash and not self._advancing and not self._choked:
             self._take_stash()
 
@@ -335,9 +334,9 @@ class Connection(asyncio.Protocol):
     # --- the end
 
     def drain(self) -> None:
-        """Close now if no request is under way."""
+        """Wait for one more request, but no longer than the server lingers."""
         if self._phase == IDLE:
-            self._close()
+            self._deadline.set(min(self._deadline.at, self._now() + self._server.idle_s))
 
     def abort(self) -> None:
         """Close at once and drop what is not sent."""
@@ -380,10 +379,17 @@ class Connection(asyncio.Protocol):
             self._reject(408, "the head of the request took too long")
         elif phase == BODY:
             self._reject(408, "the body of the request took too long")
+        elif phase == IDLE and not self._choked and self._has_unread():
+            self._deadline.set(self._now())  # a request came in this very moment: it is read before the next tick
         elif phase in (IDLE, LINGER):
             self._close()
         else:
             self._check_progress()
+
+    def _has_unread(self) -> bool:
+        """Whether bytes of the client wait in the kernel; closing now would reset the connection under a request."""
+        sock: socket.socket = self._transport.get_extra_info("socket")
+        return fcntl.ioctl(sock.fileno(), termios.FIONREAD, _NO_BYTES) != _NO_BYTES
 
     def _check_progress(self) -> None:
         """Bytes wait to be sent: go on waiting as long as the client takes some."""

@@ -38,7 +38,7 @@ class Application(Protocol):
 class Server:
     """All connections of one listening socket. Give `protocol` to `loop.create_server`."""
 
-    __slots__ = ("_connections", "application", "busy", "dates", "draining", "limits", "refused", "timers")
+    __slots__ = ("_connections", "application", "busy", "dates", "draining", "idle_s", "limits", "refused", "timers")
 
     def __init__(self, application: Application, limits: Limits, timers: Timers) -> None:
         self.application = application
@@ -46,6 +46,7 @@ class Server:
         self.timers = timers
         self.dates = Dates(timers.now)
         self.draining = False
+        self.idle_s = limits.idle_s  # how long a connection may wait for a request
         self.busy = 0  # exchanges opened and not yet answered
         self.refused = 0  # connections over the limit, on their way out
         self._connections: set[Connection] = set()
@@ -57,9 +58,14 @@ class Server:
     def protocol(self) -> Connection:
         return Connection(self)
 
-    def drain(self) -> None:
-        """Close idle connections now, and each busy one after its answer, which says `Connection: close`."""
+    def drain(self, linger_s: float = 0.0) -> None:
+        """Let every connection end: each answer from now on says `Connection: close` and is the last of its connection.
+
+        An idle one waits for one more request, for `linger_s`: its client may have sent it already, and learns only by
+        an answer that it must not send another.
+        """
         self.draining = True
+        self.idle_s = min(self.idle_s, linger_s)
         for connection in tuple(self._connections):
             connection.drain()
 

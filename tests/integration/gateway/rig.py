@@ -224,21 +224,21 @@ class Client:
 class Rig:
     """Everything together. `settings` may be changed before it is entered."""
 
-    def __init__(self, folder: Path, **relay: Any) -> None:
+    def __init__(self, folder: Path, *, linger_s: float = 0.5, drain_s: float = 5.0, **relay: Any) -> None:
         run = folder / "run"
         run.mkdir(parents=True)
         self.settings = Settings(
             home=folder,
             relay=RelaySettings(**relay),
             journal=JournalSettings(free_floor_bytes=0),
-            server=ServerSettings(drain_timeout_s=5.0),
+            server=ServerSettings(drain_timeout_s=drain_s, drain_linger_s=linger_s),
         )
         self.first, self.second = Upstream(), Upstream()
         self.control = Control(run, Snapshot(version=1))
         self.worker = Worker(self.settings, 0)
         self.port = 0
         self._task: asyncio.Task[None] | None = None
-        self._clients: list[Client] = []
+        self.clients: list[Client] = []
 
     async def __aenter__(self) -> Self:
         await self.first.start()
@@ -258,7 +258,7 @@ class Rig:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for client in self._clients:
+        for client in self.clients:
             client.leave()
         await self.stop()
         await self.control.stop()
@@ -309,7 +309,7 @@ class Rig:
     async def client(self) -> Client:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         made = Client(reader, writer)
-        self._clients.append(made)
+        self.clients.append(made)
         return made
 
     async def post(self, client: Client | None = None, *, path: str = "/v1/chat/completions", **body: Any) -> Client:
