@@ -61,9 +61,9 @@ class Outcome:
 class Counter:
     """A server without a listener. One serves all inputs: its loop never runs, so that no time passes."""
 
-    def __init__(self, limits: Limits, most: int) -> None:
+    def __init__(self, limits: Limits, most: int, known_lines: int = 100) -> None:
         self.desk = Desk(most=most)
-        self.server = Server(self.desk, limits, Timers(asyncio.new_event_loop()))
+        self.server = Server(self.desk, limits, Timers(asyncio.new_event_loop()), known_lines=known_lines)
 
     def feed(self, pieces: Sequence[bytes], *, late: bool = False) -> Outcome:
         """One connection's life. `late`: answers are given only when everything has come."""
@@ -102,17 +102,18 @@ def hold(exchange: Exchange) -> None:
 
 def bounded(connection: Connection, limits: Limits, most: int, read: int) -> None:
     """What a connection keeps depends on its limits and on one read, not on all that came."""
-    reader = connection._reader
-    if reader.fault is not None:
-        return  # it reads no more
+    body, reader = connection._body, connection._reader
+    assert body is None or sum(map(len, body._pieces)) <= most
+    assert len(connection._stash) <= limits.stash + read + LONGEST
+    if reader is None or reader.fault is not None:
+        return  # no parser is at work
     assert len(reader._headers) <= limits.max_headers, "headers are counted while they are parsed"
     assert len(reader._target) <= limits.max_head_bytes
-    assert len(reader._body) <= most
     assert reader._fed <= limits.max_head_bytes + read
-    assert len(connection._stash) <= limits.stash + read + LONGEST
 
 
 _WIDE = Counter(WIDE, LONGEST)
+_PARSED = Counter(WIDE, LONGEST, known_lines=0)  # every head goes through the parser
 _TIGHT = Counter(TIGHT, TIGHT_BODY)
 
 
@@ -120,6 +121,7 @@ def check(data: bytes, places: Sequence[int]) -> None:
     """Raises where a promise of the server's side is broken."""
     whole = _WIDE.feed([data])
     assert set(whole.statuses) <= SPOKEN, whole.statuses
+    assert _PARSED.feed([data]) == whole, "the parser reads a head differently"
     for pieces in (cut(data, places), grains(data)):
         assert _WIDE.feed(pieces) == whole, "a cut changed the verdict"
     assert _WIDE.feed(cut(data, places), late=True).requests == whole.requests, "a late answer changed the verdict"

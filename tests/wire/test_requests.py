@@ -41,13 +41,15 @@ class Outcome:
         self.statuses = statuses(answers)
 
 
-async def feed(pieces: Sequence[bytes], limits: Limits | None = None) -> Outcome:
+async def feed(
+    pieces: Sequence[bytes], limits: Limits | None = None, *, desk: Desk | None = None, known_lines: int = 100
+) -> Outcome:
     """Hand pieces to a connection as reads, exactly as cut; its transport is a real socket."""
     loop = asyncio.get_running_loop()
-    desk = Desk()
+    desk = desk or Desk()
     desk.on_received = lambda exchange: exchange.respond(200, b"", b"")
     timers = Timers(loop)
-    server = Server(desk, limits or Limits(linger_s=0.05), timers)
+    server = Server(desk, limits or Limits(linger_s=0.05), timers, known_lines=known_lines)
     ours, theirs = socket.socketpair()
     _, protocol = await loop.create_connection(server.protocol, sock=ours)
     connection = cast("Connection", protocol)

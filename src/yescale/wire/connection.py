@@ -6,11 +6,13 @@ import asyncio
 import fcntl
 import logging
 import socket
+import sys
 import termios
 from typing import TYPE_CHECKING, Final, cast
 
+from yescale.wire.body import Body
 from yescale.wire.exchange import Exchange
-from yescale.wire.heads import CONTINUE, STATUS_LINES
+from yescale.wire.heads import CONTINUE, STATUS_LINES, Head
 from yescale.wire.reader import Reader
 from yescale.wire.timers import Deadline
 
@@ -29,19 +31,23 @@ BODY: Final = 2
 BUSY: Final = 3  # the request is whole, its answer is not
 LINGER: Final = 4  # answered and closing; what still comes is dropped
 CLOSED: Final = 5
+_INCOMPLETE: Final = (HEAD, BODY)
 
 
 class Connection(asyncio.Protocol):
     """The server's side of one connection."""
 
     __slots__ = (
-        "_advancing",
         "_application",
+        "_body",
         "_body_until",
         "_choked",
         "_deadline",
         "_exchange",
+        "_keep_alive",
+        "_left",
         "_limits",
+        "_lines",
         "_now",
         "_peer",
         "_phase",
@@ -53,10 +59,10 @@ class Connection(asyncio.Protocol):
         "_stash",
         "_swallowed",
         "_transport",
+        "_waits",
         "dates",
     )
 
-    _reader: Reader
     _transport: asyncio.Transport
     _peer: str
 
@@ -64,12 +70,19 @@ class Connection(asyncio.Protocol):
         self._server = server
         self._application = server.application
         self._limits = server.limits
+        self._lines = server.lines
         self.dates = server.dates
         self._deadline = Deadline(server.timers, self._expired)
         self._now = server.timers.now
         self._phase = IDLE
         self._exchange: Exchange | None = None
-        self._advancing = False  # inside _advance, which goes on by itself
+        self._reader: Reader | None = None  # of an unusual head, or of a chunked body
+        self._keep_alive = False
+        self._waits = False  # the client waits for 100 Continue before it sends the body
+        self._left = 0  # bytes to come of a body of known length
+        self._body: Body | None = None  # what came of it, if not all came with one read
+        self._started = 0.0
+        self._body_until = 0.0
         self._choked = False  # the client does not take its answer fast enough
         self._refused = False
         self._stalled = 0  # unsent bytes when last looked at
@@ -82,7 +95,6 @@ class Connection(asyncio.Protocol):
         self._transport = transport = cast("asyncio.Transport", transport)
         limits = self._limits
         transport.set_write_buffer_limits(limits.high_water, limits.low_water)
-        self._reader = Reader(limits)
         name = transport.get_extra_info("peername")
         self._peer = name[0] if isinstance(name, tuple) else ""
         if not self._server.admit(self):
@@ -91,13 +103,22 @@ class Connection(asyncio.Protocol):
             self._deadline.set(self._now() + self._server.idle_s)
 
     def data_received(self, data: bytes) -> None:
-        phase = self._phase
-        if phase == LINGER:
-            self._swallow(len(data))
-        elif phase == BUSY or (self._choked and phase == IDLE):
-            self._keep_for_later(data)
-        elif phase != CLOSED:
-            self._advance(data)
+        """Read as far as one request at a time allows; the rest waits or is dropped, as the phase says."""
+        position = 0
+        size = len(data)
+        while position < size:
+            phase = self._phase
+            if phase == IDLE and not self._choked:
+                position = self._begin(data, position)
+            elif phase == BODY:
+                position = self._read_body(data, position)
+            elif phase == HEAD:
+                position = self._read_head(data, position)
+            else:
+                self._put_aside(data[position:])
+                break
+        if self._phase in _INCOMPLETE:
+            self._await_more()
 
     def eof_received(self) -> None:
         """The client ended its side: as with nginx, that means it left, whatever it still could read.
@@ -116,7 +137,8 @@ class Connection(asyncio.Protocol):
         self._server.forget(self)
         if self._refused:
             self._server.refused -= 1
-        self._reader.close()
+        self._forget_reader()
+        self._body = None
         self._stash = b""
         self._lose_client()
 
@@ -145,58 +167,77 @@ class Connection(asyncio.Protocol):
 
     # --- requests
 
-    def _advance(self, data: bytes) -> None:
-        """Read as far as one request at a time allows; the rest waits or is dropped, as the phase says."""
-        self._advancing = True
-        position = 0
-        size = len(data)
-        while position < size:
-            phase = self._phase
-            if phase == BODY:
-                position = self._read_body(data, position)
-            elif phase == HEAD or (phase == IDLE and not self._choked):
-                position = self._read_head(data, position)
-            else:
-                break
-        self._advancing = False
-        if position < size:
-            self.data_received(data[position:])
-        self._await_more()
+    def _begin(self, data: bytes, position: int) -> int:
+        """Read the head of the next request: at once if it is a usual one, else with the parser."""
+        self._started = self._now()
+        if self._lines is not None:
+            found = self._lines.read(data, position)
+            if found is not None:
+                head, position = found
+                self._open(head)
+                return position
+        self._phase = HEAD
+        self._reader = Reader(self._limits)
+        return self._read_head(data, position)
 
     def _read_head(self, data: bytes, position: int) -> int:
-        if self._phase == IDLE:
-            self._phase = HEAD
-            self._started = self._now()
-        reader = self._reader
+        reader = cast("Reader", self._reader)
         position = reader.read_head(data, position)
         if reader.fault is not None:
             self._reject(*reader.fault)
         elif reader.head_done:
-            self._open()
+            head = reader.open()
+            if not isinstance(head, Head):
+                self._reject(*head)
+                return position
+            if head.chunked:
+                self._body = reader.body
+            else:
+                self._forget_reader()
+            self._open(head)
         return position
 
+    def _forget_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
     def _read_body(self, data: bytes, position: int) -> int:
-        reader = self._reader
-        position = reader.read_body(data, position)
+        if self._reader is not None:
+            return self._read_chunks(self._reader, data, position)
+        stop = min(len(data), position + self._left)
+        self._left -= stop - position
+        piece = data[position:stop]
+        body = self._body
+        if self._left:
+            if body is None:
+                body = self._body = Body()
+            body.add(piece)
+        elif body is None:
+            self._receive(piece)
+        else:
+            body.add(piece)
+            self._receive(body.take())
+        return stop
+
+    def _read_chunks(self, reader: Reader, data: bytes, position: int) -> int:
+        position = reader.read_chunks(data, position)
         if reader.fault is not None:
             self._reject(*reader.fault)
         elif reader.complete:
-            self._receive()
+            self._forget_reader()
+            self._receive(reader.body.take())
         return position
 
-    def _open(self) -> None:
-        """The head is complete: check it, hand it to the application, and see what it wants of the body."""
-        reader = self._reader
-        exchange = Exchange(self, self._transport)
-        fault = reader.open(exchange)
-        if fault is not None:
-            self._reject(*fault)
-            return
-        exchange.peer = self._peer
-        exchange.started = self._started
-        self._body_until = self._started + self._limits.body_s
-        self._phase = BODY if reader.remaining or reader.chunked else BUSY
-        self._exchange = exchange
+    def _open(self, head: Head) -> None:
+        """The head is valid: hand the request to the application, and see what it wants of the body."""
+        started = self._started
+        exchange = self._exchange = Exchange(self, self._transport, head, self._peer, started)
+        length = self._left = head.length
+        self._keep_alive = head.keep_alive
+        self._waits = head.waits
+        self._body_until = started + self._limits.body_s
+        self._phase = BODY if length or head.chunked else BUSY
         self._server.busy += 1
         try:
             most = self._application.opened(exchange)
@@ -206,18 +247,25 @@ class Connection(asyncio.Protocol):
             return
         if exchange.begun or exchange.done or exchange.gone:
             return
-        reader.max_body = most
-        if reader.remaining > most:
+        if length > most:
             self._reject(413, "the body is too large")
         elif self._phase == BUSY:
-            self._receive()
-        elif reader.waits:
-            reader.waits = False
+            self._receive(b"")
+        else:
+            self._expect(most)
+
+    def _expect(self, most: int) -> None:
+        """A body is to come, unless it is here already."""
+        if self._reader is not None:
+            self._reader.max_body = most
+        if self._waits:
+            self._waits = False
             self._transport.write(CONTINUE)
 
-    def _receive(self) -> None:
+    def _receive(self, body: bytes) -> None:
         """The request is whole."""
         self._phase = BUSY
+        self._body = None
         if self._choked:
             self._deadline.set(self._now() + self._limits.write_stall_s)
         else:
@@ -225,26 +273,27 @@ class Connection(asyncio.Protocol):
         exchange = self._exchange
         if exchange is None:
             self._ready()
-            return
-        if exchange.begun:
-            return
-        exchange.body = self._reader.take_body()
-        try:
-            self._application.received(exchange)
-        except Exception:
-            _LOGGER.exception("the application raised in received: its connection is cut")
-            self.abort()
+        elif not exchange.begun:
+            exchange.body = body
+            try:
+                self._application.received(exchange)
+            except Exception:
+                _LOGGER.exception("the application raised in received: its connection is cut")
+                self.abort()
 
     # --- answers
 
     def start_answer(self) -> bool:
         """Whether the connection can serve another request after the answer that begins now."""
-        reader = self._reader
-        keep = reader.keep_alive and not self._server.draining
+        keep = self._keep_alive and not self._server.draining
         if self._phase == BUSY:
             return keep
-        reader.discard()
-        return keep and not reader.waits and reader.remaining <= self._limits.discard
+        if self._reader is not None:
+            self._reader.max_body = sys.maxsize
+        if self._body is None:
+            self._body = Body()
+        self._body.drop()
+        return keep and not self._waits and self._left <= self._limits.discard
 
     def end_answer(self, *, keep: bool) -> None:
         self._exchange = None
@@ -256,15 +305,15 @@ class Connection(asyncio.Protocol):
                 self._linger()
         elif self._phase == BUSY:
             self._ready()
-        else:
-            self._reader.bound_discard()
+        elif self._reader is not None:
+            # The answer is out: read only a little more for the sake of the connection.
+            self._reader.max_body = self._reader.body.size + self._limits.discard
 
     def _ready(self) -> None:
         """Wait for the next request, or go on with the one that waits."""
         self._phase = IDLE
-        self._reader.reset()
         self._deadline.set(self._now() + self._server.idle_s)
-        if self._stash and not self._advancing and not self._choked:
+        if self._stash and not self._choked:
             self._take_stash()
 
     def _reject(self, status: int, reason: str) -> None:
@@ -320,16 +369,20 @@ class Connection(asyncio.Protocol):
 
     # --- what waits
 
-    def _keep_for_later(self, data: bytes) -> None:
-        self._stash += data
-        if len(self._stash) > self._limits.stash:
-            self._transport.pause_reading()
+    def _put_aside(self, data: bytes) -> None:
+        """Bytes that are not to be read now: keep them for later if the connection goes on."""
+        if self._phase == LINGER:
+            self._swallow(len(data))
+        elif self._phase != CLOSED:
+            self._stash += data
+            if len(self._stash) > self._limits.stash:
+                self._transport.pause_reading()
 
     def _take_stash(self) -> None:
         stash = self._stash
         self._stash = b""
         self._transport.resume_reading()
-        self._advance(stash)
+        self.data_received(stash)
 
     # --- the end
 

@@ -11,7 +11,7 @@ from yescale.wire.heads import BODILESS, STATUS_LINES
 if TYPE_CHECKING:
     import asyncio
 
-    from yescale.wire.heads import Dates
+    from yescale.wire.heads import Dates, Head
 
 _LARGE: Final = 64 * 1024  # from here on two buffers in one system call are cheaper than one copy
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
@@ -43,9 +43,9 @@ class Line(Protocol):
 class Exchange:
     """A request, valid from `Application.opened` on, and the way to answer it.
 
-    Header names are lower-cased. `body` is valid from `Application.received` on. After `done` or `gone` every call that
-    answers does nothing. `head` is extra header lines, each ended by CRLF (build them with `heads.header_line`);
-    Content-Length, Transfer-Encoding, Date and Connection are added here.
+    Header names are lower-cased; `fields` has the first value of each. `body` is valid from `Application.received` on.
+    After `done` or `gone` every call that answers does nothing. `head` is extra header lines, each ended by CRLF (build
+    them with `heads.header_line`); Content-Length, Transfer-Encoding, Date and Connection are added here.
     """
 
     __slots__ = (
@@ -57,6 +57,7 @@ class Exchange:
         "begun",
         "body",
         "done",
+        "fields",
         "gone",
         "headers",
         "listener",
@@ -74,14 +75,16 @@ class Exchange:
     target: bytes
     path: bytes
     query: bytes
-    headers: list[tuple[bytes, bytes]]
-    version: tuple[int, int]
-    peer: str
-    started: float
 
-    def __init__(self, line: Line, transport: asyncio.Transport) -> None:
+    def __init__(self, line: Line, transport: asyncio.Transport, head: Head, peer: str, started: float) -> None:
         self._line = line
         self._transport = transport
+        self.method, self.target, self.path, self.query = head.line
+        self.headers = head.headers
+        self.fields = head.fields
+        self.version = head.version
+        self.peer = peer
+        self.started = started
         self._chunked = False
         self._keep = False
         self._silent = False
@@ -94,10 +97,7 @@ class Exchange:
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header; the name in lower case."""
-        for known, value in self.headers:
-            if known == name:
-                return value
-        return None
+        return self.fields.get(name)
 
     def respond(self, status: int, head: bytes, body: bytes) -> None:
         """Send one whole answer in one write."""

@@ -11,6 +11,8 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,6 +35,19 @@ _BAD_TARGET: Final = re.compile(rb"[^\x21-\x7e]")
 _HOST_CHARACTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:[]"
 _ABSOLUTE: Final = re.compile(rb"https?://[^/?#@]+((?:[/?][^#]*)?)", re.IGNORECASE)
 _MAX_LENGTH_DIGITS: Final = 18
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The head of a valid request: what it says, and what that means for its body and its connection."""
+
+    line: tuple[bytes, bytes, bytes, bytes]  # method, target, path, query
+    headers: list[tuple[bytes, bytes]]  # names in lower case
+    fields: dict[bytes, bytes]  # the first value of each name
+    length: int = 0  # of the body, unless that is chunked
+    chunked: bool = False
+    waits: bool = False  # the client waits for 100 Continue before it sends the body
+    keep_alive: bool = True
+    version: tuple[int, int] = (1, 1)
 
 
 def header_line(name: bytes, value: bytes) -> bytes:

@@ -8,6 +8,7 @@ from yescale.wire.connection import Connection
 from yescale.wire.exchange import Exchange, Listener
 from yescale.wire.heads import Dates
 from yescale.wire.limits import Limits
+from yescale.wire.lines import Lines
 
 if TYPE_CHECKING:
     from yescale.wire.timers import Timers
@@ -36,15 +37,30 @@ class Application(Protocol):
 
 
 class Server:
-    """All connections of one listening socket. Give `protocol` to `loop.create_server`."""
+    """All connections of one listening socket. Give `protocol` to `loop.create_server`.
 
-    __slots__ = ("_connections", "application", "busy", "dates", "draining", "idle_s", "limits", "refused", "timers")
+    `known_lines` is how many lines of request heads are remembered; with 0 every head goes through the parser.
+    """
 
-    def __init__(self, application: Application, limits: Limits, timers: Timers) -> None:
+    __slots__ = (
+        "_connections",
+        "application",
+        "busy",
+        "dates",
+        "draining",
+        "idle_s",
+        "limits",
+        "lines",
+        "refused",
+        "timers",
+    )
+
+    def __init__(self, application: Application, limits: Limits, timers: Timers, *, known_lines: int = 16_384) -> None:
         self.application = application
         self.limits = limits
         self.timers = timers
         self.dates = Dates(timers.now)
+        self.lines = Lines(limits, known_lines) if known_lines else None
         self.draining = False
         self.idle_s = limits.idle_s  # how long a connection may wait for a request
         self.busy = 0  # exchanges opened and not yet answered

@@ -47,28 +47,10 @@ class Passage:
     """
 
     __slots__ = (
-        "_amount",
-        "_committed",
-        "_drain_bytes",
-        "_ended",
-        "_exchange",
-        "_first_at",
-        "_flowing",
-        "_gone_at",
-        "_id",
-        "_order",
-        "_parts",
-        "_pipe",
-        "_quiet",
-        "_relay",
-        "_reservation",
-        "_size",
-        "_surface",
-        "_tap",
-        "_timer",
-        "_tries",
-        "_wrote_at",
-    )
+        "_amount", "_committed", "_drain_bytes", "_ended", "_exchange", "_first_at", "_flowing", "_gone_at", "_id",
+        "_order", "_parts", "_pipe", "_quiet", "_relay", "_reservation", "_size", "_surface", "_tap", "_timer",
+        "_tries", "_wrote_at",
+    )  # fmt: skip
 
     def __init__(
         self, relay: Relay, exchange: Exchange, surface: Surface, order: Order, reservation: Reservation
