@@ -81,8 +81,9 @@ class Inn:
         self.kept: set[Upstream] = set()
         self.retried = 0
 
-    def keep(self, upstream: Upstream) -> None:
+    def keep(self, upstream: Upstream) -> bool:
         self.kept.add(upstream)
+        return True
 
     def forget(self, upstream: Upstream) -> None:
         self.kept.discard(upstream)

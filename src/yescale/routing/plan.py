@@ -13,8 +13,15 @@ from yescale.routing.table import Candidate, Tier
 class Health(Protocol):
     """What is known of the channels right now."""
 
-    unwell: Collection[ChannelId]  # those that may be resting
-    loads: Mapping[ChannelId, int]  # how many calls each is carrying
+    @property
+    def unwell(self) -> Collection[ChannelId]:
+        """Those that may be resting."""
+        ...
+
+    @property
+    def loads(self) -> Mapping[ChannelId, int]:
+        """How many calls each is carrying."""
+        ...
 
     def resting(self, channel: ChannelId, now: float) -> bool:
         """Whether the channel must not be tried."""
