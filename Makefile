@@ -20,7 +20,7 @@ quick := $(wildcard tests/architecture tests/unit tests/laws)
 .PHONY: help setup dev run test faults check fmt lock clean
 
 help: ## say what each target does
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
 
 setup: $(run_stamp) ## install what yescale needs to run
 dev: $(dev_stamp) $(node_stamp) ## install what the tests and checks need

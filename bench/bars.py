@@ -75,10 +75,13 @@ ONE, CHUNKS, BEHIND_TLS = "one connection", "64 streams, 6,400 chunks/s", "2 KB,
 
 BARS = (
     Bar(name="CPU of a 2 KB call, times nginx", limit=1.5, measured=_over_nginx("2 KB"), unit="x"),
-    Bar(name="CPU of a chunk, times nginx", limit=1.5, measured=_over_nginx(CHUNKS), unit="x"),
+    Bar(name="CPU of a call of 20 KB, times nginx", limit=1.5, measured=_over_nginx("20 KB body"), unit="x"),
+    Bar(name="CPU of a call of 5 MB, times nginx", limit=2.0, measured=_over_nginx("5 MB body"), unit="x"),
+    Bar(name="CPU of a chunk, times nginx", limit=1.35, measured=_over_nginx(CHUNKS), unit="x"),
+    Bar(name="settlement beside 2 KB calls", limit=25, measured=_of("2 KB", "settlement_us"), unit="µs a call"),
     Bar(name="CPU of a 2 KB call, upstream behind TLS", limit=110, measured=_of(BEHIND_TLS, "cpu_us"), unit="µs"),
-    Bar(name="one connection: p50 above nginx", limit=0.2, measured=_above_nginx(ONE, "latency_p50"), unit="ms"),
-    Bar(name="one connection: p99 - p50", limit=1.0, measured=_spread(ONE), unit="ms"),
+    Bar(name="one connection: p50 above nginx", limit=0.1, measured=_above_nginx(ONE, "latency_p50"), unit="ms"),
+    Bar(name="one connection: p99 - p50", limit=5.0, measured=_spread(ONE), unit="ms"),
     Bar(name="chunk on its way: p99 above nginx", limit=1.0, measured=_above_nginx(CHUNKS, "chunk_p99"), unit="ms"),
     *(
         Bar(name=f"{count:,} slow streams: {words}", limit=limit, measured=measured, unit=unit)
