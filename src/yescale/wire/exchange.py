@@ -105,19 +105,14 @@ class Exchange:
             return
         connection = self._open(status, streamed=False)
         self.done = True
-        front = (
-            STATUS_LINES[status],
-            self._line.dates.line(),
-            connection,
-            head,
-            b"\r\n" if status in BODILESS else b"content-length: %d\r\n\r\n" % len(body),
-        )
+        length = b"\r\n" if status in BODILESS else b"content-length: %d\r\n\r\n" % len(body)
+        front = STATUS_LINES[status] + self._line.dates.line() + connection
         if self._silent:
-            self._transport.write(b"".join(front))
-        elif len(body) < _LARGE:
-            self._transport.write(b"".join((*front, body)))
+            body = b""
+        if len(body) < _LARGE:
+            self._transport.write(b"".join((front, head, length, body)))
         else:
-            self._transport.writelines((b"".join(front), body))
+            self._transport.writelines((b"".join((front, head, length)), body))
         self._finish()
 
     def begin(self, status: int, head: bytes, first: bytes = b"") -> None:

@@ -60,12 +60,13 @@ class Pool:
         else:
             Opening(self, attempt)
 
-    def keep(self, upstream: Upstream) -> None:
+    def keep(self, upstream: Upstream) -> bool:
+        """Whether a connection may wait here for its next attempt; one that may not is closed."""
         if self.closed or len(self._idle) >= self.limits.max_idle:
             upstream.drop()
-        else:
-            self._idle[upstream] = None
-            upstream.rest(self.limits.idle_s)
+            return False
+        self._idle[upstream] = None
+        return True
 
     def forget(self, upstream: Upstream) -> None:
         self._idle.pop(upstream, None)

@@ -27,7 +27,7 @@ class Home(Protocol):
     timers: Timers
     limits: ClientLimits
 
-    def keep(self, upstream: Upstream) -> None: ...
+    def keep(self, upstream: Upstream) -> bool: ...
     def forget(self, upstream: Upstream) -> None: ...
     def retry(self, attempt: Attempt) -> None: ...
 
@@ -47,6 +47,10 @@ class Upstream(asyncio.Protocol):
         "_headers",
         "_home",
         "_keep_alive",
+        "_left",
+        "_length",
+        "_most",
+        "_now",
         "_out",
         "_parser",
         "_raw",
@@ -66,6 +70,8 @@ class Upstream(asyncio.Protocol):
 
     def __init__(self, home: Home) -> None:
         self._home = home
+        self._now = home.timers.now
+        self._most = home.limits.max_head_bytes
         self._attempt: Attempt | None = None
         self._deadline = Deadline(home.timers, self._expired)
         self._blocked = False  # the transport holds bytes of the request
@@ -85,6 +91,8 @@ class Upstream(asyncio.Protocol):
         self._told = False
         self._complete = False
         self._delimited = True  # by the end of the connection, until a header says otherwise
+        self._length = b""  # of the body, if a header tells it
+        self._left = 0  # bytes to come of a body that is counted
         self._fault = False
         self._surplus = False
         self._keep_alive = False
@@ -112,14 +120,11 @@ class Upstream(asyncio.Protocol):
             self._send_rest()
         deadlines = attempt.deadlines
         self._sending = transport.get_write_buffer_size() > 0
-        wait = deadlines.send_s if self._sending else deadlines.first_byte_s
-        self._deadline.set(min(now + wait, attempt.total_at))
+        at = now + (deadlines.send_s if self._sending else deadlines.first_byte_s)
+        total_at = attempt.total_at
+        self._deadline.set(at if at < total_at else total_at)
         if attempt.paused:
             self.pause(attempt)
-
-    def rest(self, seconds: float) -> None:
-        """Wait in the pool, so long at most."""
-        self._deadline.set(self._home.timers.now() + seconds)
 
     def pause(self, attempt: Attempt) -> None:
         self.transport.pause_reading()
@@ -161,10 +166,13 @@ class Upstream(asyncio.Protocol):
             return
         if not attempt.answered:
             attempt.answered = True
-            attempt.first_byte_at = self._home.timers.now()
-        if not self._parse(data):
+            attempt.first_byte_at = self._now()
+        if self._left:
+            self._count(data)
+        elif not self._parse(data):
             self._fail(Failure.GARBAGE)
-        elif self._complete:
+            return
+        if self._complete:
             self._finish(attempt)
         elif self._head_done:
             self._hand_on(attempt)
@@ -213,6 +221,7 @@ class Upstream(asyncio.Protocol):
         name = name.lower()
         if name == b"content-length":
             self._delimited = False
+            self._length = value
         elif name == b"transfer-encoding":
             self._delimited = False
             self._fault = value.strip(b" \t").lower() != b"chunked"
@@ -225,6 +234,8 @@ class Upstream(asyncio.Protocol):
         status = self._parser.get_status_code()
         if status in _INTERIM and status != _SWITCHING:
             self._headers = []
+            self._length = b""
+            self._delimited = True
             return
         if status < _INTERIM.stop or self._parser.get_http_version() not in VERSIONS:
             self._fault = True
@@ -258,10 +269,10 @@ class Upstream(asyncio.Protocol):
 
     def _parse(self, data: bytes) -> bool:
         """Feed the parser; False if this is no answer that we can trust."""
-        most = self._home.limits.max_head_bytes
+        headless = not self._head_done
         try:
-            if not self._head_done:
-                room = most - self._raw
+            if headless:
+                room = self._most - self._raw
                 self._raw += len(data)
                 if len(data) > room:
                     self._parser.feed_data(data[:room])
@@ -273,9 +284,31 @@ class Upstream(asyncio.Protocol):
             # After the end of an answer nothing can spoil it any more, but the connection is not to be trusted.
             self._surplus = True
             return self._complete and not self._fault
+        if headless and self._length and self._head_done and not self._complete:
+            self._start_counting()
+        if self._out:
+            self._framing = 0
+            return not self._fault
         # The parser buffers trailers: bytes that bring no body are bounded as a head is.
-        self._framing = 0 if self._out else self._framing + len(data)
-        return not self._fault and self._framing <= most * 2
+        self._framing += len(data)
+        return not self._fault and self._framing <= self._most * 2
+
+    def _start_counting(self) -> None:
+        """The rest of a body of known length needs no parser, and is handed on as it comes; the next answer does."""
+        self._left = int(self._length) - sum(map(len, self._out))
+        self._keep_alive = self._parser.should_keep_alive()
+        self._parser = HttpResponseParser(self)
+
+    def _count(self, data: bytes) -> None:
+        """Take what belongs to a body of known length."""
+        left = self._left
+        self._out.append(data[:left])
+        if len(data) < left:
+            self._left = left - len(data)
+        else:
+            self._left = 0
+            self._complete = True
+            self._surplus = len(data) > left
 
     def _hand_on(self, attempt: Attempt) -> None:
         out = self._out
@@ -297,7 +330,8 @@ class Upstream(asyncio.Protocol):
             if attempt.paused:
                 self.transport.resume_reading()
             self._reset()
-            self._home.keep(self)
+            if self._home.keep(self):
+                self._deadline.set(self._now() + self._home.limits.idle_s)
         else:
             self.drop()
         attempt.deliver(out[0] if len(out) == 1 else b"".join(out), done=True)
@@ -311,16 +345,18 @@ class Upstream(asyncio.Protocol):
     # --- deadlines
 
     def _await_head(self, attempt: Attempt) -> None:
-        self._deadline.set(min(self._home.timers.now() + attempt.deadlines.first_byte_s, attempt.total_at))
+        self._deadline.set(min(self._now() + attempt.deadlines.first_byte_s, attempt.total_at))
 
     def _await_more(self, attempt: Attempt) -> None:
-        self._deadline.set(min(self._home.timers.now() + attempt.deadlines.idle_s, attempt.total_at))
+        at = self._now() + attempt.deadlines.idle_s
+        total_at = attempt.total_at
+        self._deadline.set(at if at < total_at else total_at)
 
     def _expired(self) -> None:
         attempt = self._attempt
         if attempt is None:
             self.drop()
-        elif self._home.timers.now() >= attempt.total_at:
+        elif self._now() >= attempt.total_at:
             self._fail(Failure.TOTAL_TIMEOUT)
         elif self._head_done:
             self._fail(Failure.IDLE_TIMEOUT)
