@@ -14,6 +14,7 @@ from yescale.control.operations.refusals import OperationRefused
 from yescale.control.secrets import SecretUnusable
 from yescale.control.snapshot import seal_secrets, unseal_secrets
 from yescale.domain.ids import ChannelId
+from yescale.providers.registry import PROVIDERS
 from yescale.store import changes
 from yescale.store.channels import (
     ChannelRow,
@@ -262,7 +263,8 @@ def _amiss_in_drain(seconds: float) -> str:
 
 
 def _amiss_in_provider(provider: str) -> str:
-    return "" if provider.strip() else "A channel needs a provider."
+    known = ", ".join(PROVIDERS)
+    return "" if provider in PROVIDERS else f"There is no provider {provider[:40]!r}; this version knows: {known}."
 
 
 _CHECKS: Final[Mapping[str, Callable[[Any], str]]] = {
