@@ -101,6 +101,10 @@ async def test_an_unwanted_body_is_dropped_and_the_connection_goes_on() -> None:
         for _ in range(2):
             await peer.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n1234567890")
             assert b"connection: close" not in await peer.read_until(b"no>")
+            (connection,) = served.server._connections
+            kept = connection._body
+            assert kept is not None
+            assert not kept._pieces
             await peer.send(b"1234567890")
         await peer.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 21\r\n\r\n")
         assert b"connection: close" in await peer.read_until(b"no>")
