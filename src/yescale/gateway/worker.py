@@ -138,7 +138,7 @@ class Worker:
         queue = select.poll()
         queue.register(sock, select.POLLIN)
         end = loop.time() + self._settings.server.drain_linger_s
-        while queue.poll(0) and loop.time() < end:
+        while queue.poll(0) and loop.time() < end:  # noqa: ASYNC110 - the loop accepts; it has no event for it
             await asyncio.sleep(0)
 
     def _is_quiet(self, relay: Relay, server: Server) -> bool:
