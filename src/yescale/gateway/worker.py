@@ -5,6 +5,7 @@ import contextlib
 import gc
 import logging
 import os
+import select
 import signal
 import socket
 import ssl
@@ -127,8 +128,18 @@ class Worker:
         LOG.info("listening: incarnation %s, snapshot %d", self._incarnation, relay.table.snapshot.version)
         await self._stop.wait()
         LOG.info("draining: %d connections, %d calls", server.connections, len(relay.calls))
+        await self._accept_queued(sock)
         listener.close()
         await self._drain(relay, server)
+
+    async def _accept_queued(self, sock: socket.socket) -> None:
+        """Let the loop accept who is connected already: with the last copy of the socket closed they would be reset."""
+        loop = asyncio.get_running_loop()
+        queue = select.poll()
+        queue.register(sock, select.POLLIN)
+        end = loop.time() + self._settings.server.drain_linger_s
+        while queue.poll(0) and loop.time() < end:  # noqa: ASYNC110 - the loop accepts; it has no event for it
+            await asyncio.sleep(0)
 
     def _is_quiet(self, relay: Relay, server: Server) -> bool:
         """Whether all calls have ended and every client has its answer.

@@ -99,6 +99,24 @@ async def test_a_request_that_arrives_as_the_linger_ends_is_served(rig: Rig) -> 
         await stopping
 
 
+async def test_connections_in_the_queue_of_the_port_are_served(rig: Rig) -> None:
+    """They were established before the worker was told, and nobody else accepts them once the port is closed."""
+    loop = asyncio.get_running_loop()
+    clients = [socket.create_connection(("127.0.0.1", rig.port)) for _ in range(20)]
+    for client in clients:
+        client.send(HEALTH)
+        client.setblocking(False)
+    stopping = asyncio.create_task(rig.stop())
+    try:
+        for client in clients:
+            head = await asyncio.wait_for(loop.sock_recv(client, 65_536), 5)
+            assert head.startswith(b"HTTP/1.1 200 ")
+    finally:
+        for client in clients:
+            client.close()
+        await stopping
+
+
 async def test_a_worker_without_clients_leaves_without_a_linger(tmp_path: Path) -> None:
     async with Rig(tmp_path, linger_s=60.0, drain_s=60.0) as rig:
         for client in rig.clients:
