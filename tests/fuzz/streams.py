@@ -86,9 +86,9 @@ def confine(pieces: Sequence[bytes]) -> None:
         try:
             framer.feed(piece)
         except TooLong:
-            assert len(framer._held) > NARROW
+            assert len(framer.held) > NARROW
             return
-        assert len(framer._held) <= NARROW
+        assert len(framer.held) <= NARROW
 
 
 def same(split_: Heard, whole: Heard) -> None:

@@ -19,15 +19,15 @@ class TooLong(ValueError):
 class Framer:
     """Bytes in, whole events out, every byte in its place; an incomplete tail is held back, at most `limit` bytes."""
 
-    __slots__ = ("_held", "_limit")
+    __slots__ = ("_limit", "held")
 
     def __init__(self, limit: int) -> None:
-        self._held = bytearray()
+        self.held = bytearray()  # of an event that is not whole yet
         self._limit = limit
 
     def feed(self, data: bytes) -> bytes:
         """All events that are complete by now, possibly none. Raises TooLong."""
-        held = self._held
+        held = self.held
         if not held:
             if data.endswith(b"\n\n"):
                 return data
@@ -48,12 +48,12 @@ class Framer:
 
     def finish(self) -> bytes:
         """What was held when the stream ended: an event without its blank line, or nothing."""
-        tail = bytes(self._held)
-        self._held.clear()
+        tail = bytes(self.held)
+        self.held.clear()
         return tail
 
     def _check(self) -> None:
-        if len(self._held) > self._limit:
+        if len(self.held) > self._limit:
             raise TooLong(f"an event is longer than {self._limit} bytes")
 
 

@@ -15,7 +15,6 @@ _CHUNK: Final = msgspec.json.Decoder(WireChunk)
 _END: Final = b"data: [DONE]\n\n"
 _CONTENT: Final = b'content":"'  # also the end of "reasoning_content"
 _WIDTH: Final = len(_CONTENT)
-_REASON: Final = b'"finish_reason":'
 _BACKSLASH: Final = 0x5C
 
 
@@ -37,7 +36,8 @@ class ChatTap:
         """The whole events of `data` and of what was held, but for those that the client must not see."""
         if self.done or self.error is not None:
             return b""
-        return self._listen(self._framer.feed(data))
+        framer = self._framer
+        return self._listen(framer.feed(data) if framer.held or not data.endswith(b"\n\n") else data)
 
     def finish(self) -> bytes:
         """What the upstream left open: an event without its blank line if it is whole, the end mark if it finished."""
@@ -51,9 +51,11 @@ class ChatTap:
         return out
 
     def _listen(self, block: bytes) -> bytes:
-        if not self.finished and _says_why(block):
+        if b'"finish_reason":"' in block or b'"finish_reason": "' in block:
             self.finished = True
-        if b"[DONE]" in block or b'"error"' in block or b"event:" in block or _may_have_usage(block):
+        if b"[DONE]" in block or b'"error"' in block or b"event:" in block:
+            return self._sift(block)
+        if b'"usage"' in block and _may_have_usage(block):
             return self._sift(block)
         self.text_bytes += _count_text(block)
         return block
@@ -102,21 +104,8 @@ def _is_whole(event: bytes) -> bool:
     return True
 
 
-def _says_why(block: bytes) -> bool:
-    """Whether some `finish_reason` is more than null."""
-    at = block.find(_REASON)
-    while at >= 0:
-        at += len(_REASON)
-        if block[at : at + 2].lstrip().startswith(b'"'):
-            return True
-        at = block.find(_REASON, at)
-    return False
-
-
 def _may_have_usage(block: bytes) -> bool:
     """Whether some `usage` is more than null (OpenAI says null in every chunk but the last)."""
-    if b'"usage"' not in block:
-        return False
     return block.count(b'"usage"') != block.count(b'"usage":null') + block.count(b'"usage": null')
 
 
