@@ -167,3 +167,20 @@ def test_only_answers_are_read_as_answers() -> None:
     answer = read_chat(body)
     assert answer is not None
     assert (answer.usage, answer.text_bytes(body)) == (None, 8)
+
+
+NULL = '"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]'
+
+
+@pytest.mark.parametrize("end", ["}", ',"usage":null}'])
+def test_an_event_that_ends_as_usual_is_still_heard(end: str) -> None:
+    """What closes as plain text does may have said more before: usage, an error, a reason, or another event."""
+    _, tap = hear(f'data: {{"usage":{json.dumps(USAGE)},{NULL}}}\n\n'.encode())
+    assert tap.usage == {Meter.INPUT_TOKENS: 10, Meter.OUTPUT_TOKENS: 20}
+    _, tap = hear(f'data: {{"error":{{"message":"no"}},{NULL}{end}\n\n'.encode())
+    assert tap.error is not None
+    reason = '"choices":[{"index":1,"finish_reason":"stop"},{"index":0,"delta":{},"finish_reason":null}]'
+    assert hear(f"data: {{{reason}{end}\n\n".encode())[1].finished
+    _, tap = hear(f"data: {{{NULL}{end}\n\n".join(("", DONE, "")).encode())
+    assert tap.done
+    assert not hear(f"data: {{{NULL}{end}\n\n".encode())[1].finished

@@ -13,6 +13,8 @@ from yescale.protocols.passthrough import UpstreamError
 
 _CHUNK: Final = msgspec.json.Decoder(WireChunk)
 _END: Final = b"data: [DONE]\n\n"
+_PLAIN_ENDS: Final = (b'"finish_reason":null}]}\n\n', b'"finish_reason":null}],"usage":null}\n\n')
+_LONGEST_NULL: Final = len(b'"usage":null}\n\n')
 _CONTENT: Final = b'content":"'  # also the end of "reasoning_content"
 _WIDTH: Final = len(_CONTENT)
 _BACKSLASH: Final = 0x5C
@@ -51,6 +53,9 @@ class ChatTap:
         return out
 
     def _listen(self, block: bytes) -> bytes:
+        if _is_plain(block):
+            self.text_bytes += _count_text(block)
+            return block
         if b'"finish_reason":"' in block or b'"finish_reason": "' in block:
             self.finished = True
         if b"[DONE]" in block or b'"error"' in block or b"event:" in block:
@@ -102,6 +107,18 @@ def _is_whole(event: bytes) -> bool:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
     return True
+
+
+def _is_plain(block: bytes) -> bool:
+    """Whether this is one event of the usual form that says nothing but text: no end, no reason, usage or error."""
+    return (
+        block.endswith(_PLAIN_ENDS)
+        and block.find(b"\n") == len(block) - 2
+        and block.startswith(b"data: {")
+        and block.find(b'"usage"', 0, -_LONGEST_NULL) < 0
+        and b'"error"' not in block
+        and block.count(b'"finish_reason":') == 1
+    )
 
 
 def _may_have_usage(block: bytes) -> bool:
