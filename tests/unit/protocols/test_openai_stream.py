@@ -181,6 +181,5 @@ def test_an_event_that_ends_as_usual_is_still_heard(end: str) -> None:
     assert tap.error is not None
     reason = '"choices":[{"index":1,"finish_reason":"stop"},{"index":0,"delta":{},"finish_reason":null}]'
     assert hear(f"data: {{{reason}{end}\n\n".encode())[1].finished
-    _, tap = hear(f"data: {{{NULL}{end}\n\n".join(("", DONE, "")).encode())
-    assert tap.done
+    assert hear(f"data: {{}}\n\n{DONE}data: {{{NULL}{end}\n\n".encode())[1].done
     assert not hear(f"data: {{{NULL}{end}\n\n".encode())[1].finished
