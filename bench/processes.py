@@ -52,8 +52,10 @@ def running(command: Sequence[str], *, core: int, cwd: Path, env: dict[str, str]
         try:
             program.wait(timeout=15)
         except subprocess.TimeoutExpired:
-            os.killpg(program.pid, signal.SIGKILL)
+            program.kill()
             program.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)  # a program behind a script may outlive it
 
 
 def own_environment(**more: str) -> dict[str, str]:
