@@ -235,3 +235,27 @@ def test_what_is_wrong_beside_a_picture_is_named() -> None:
     fault = peek_chat(asked(picture(f"data:image/png;base64,{PICTURE}"), n="x"))
     assert isinstance(fault, Fault)
     assert fault.param == "n"
+
+
+LONG = json.dumps("say " * 400)
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        '{"role":"user","content":"a","attachments":[{"file_id":"f"}]}',
+        '{"content":LONG},{"content":"b"},{"content":LONG,"file_id":"f"}',
+        '{"content":[{"file":{"file_id":"f"}}],"content":LONG}',
+        '{"c\\u006fntent":LONG},{"content":[{"file":{"file_data":"f"}}]}',
+    ],
+)
+@pytest.mark.parametrize("more", ["", ',"stream":true'])
+def test_a_file_anywhere_in_the_messages_may_fill_the_context(messages: str, more: str) -> None:
+    """Promise 1: a field beside the content, or one that a second content hides, counts as well."""
+    assert peek(f'{{"model":"m","messages":[{messages.replace("LONG", LONG)}]{more}}}').prompt_tokens > 10**9
+
+
+def test_a_file_beside_the_messages_may_fill_the_context_and_one_that_a_text_names_does_not() -> None:
+    assert peek(f'{{"model":"m","x":{{"file_id":"f"}},{MESSAGES}}}').prompt_tokens > 10**9
+    quoted = json.dumps('"file_id" ' * 100)
+    assert peek(f'{{"model":"m","messages":[{{"content":{quoted}}}]}}').prompt_tokens < 10_000

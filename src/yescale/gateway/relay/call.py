@@ -56,7 +56,7 @@ class Call:
 
     def open(self) -> None:
         """The head is here: find out who calls, before the body is read."""
-        exchange, relay = self._exchange, self._relay
+        exchange = self._exchange
         exchange.listener = self
         if (exchange.header(b"content-encoding") or b"identity").lower() != b"identity":
             self._refuse(faults.UNSUPPORTED_ENCODING)
@@ -66,11 +66,7 @@ class Call:
             self._refuse(credentials)
             return
         self._credentials = credentials
-        known = relay.keys.recall(credentials.key)
-        if known is None:
-            relay.keys.find(credentials.key, self._key_found)
-        else:
-            self._key_found(known)
+        self._relay.keys.find(credentials.key, self._key_found)
 
     def receive(self) -> None:
         """The body is here."""

@@ -30,13 +30,13 @@ class Twice(ValueError):
     """A field that price, route or rewrite read is said twice."""
 
 
-def find_long(body: bytes, name: bytes, value: bytes) -> Span:
-    """Where `value` lies, the last value decoded of the field called `name`; NOWHERE where that is not certain.
+def find_long(body: bytes, name: bytes, value: bytes, since: int = 0) -> Span:
+    """Where `value` lies, a value decoded of the field that is called `name` first after `since`; else NOWHERE.
 
     Leaving it out is safe: `"name":` before exactly these bytes is a field at some depth, never inside a string, and
     its value, taken out whole, holds no top-level field.
     """
-    at = body.find(b'"%b"' % name)
+    at = body.find(b'"%b"' % name, since)
     colon = _AFTER_NAME.match(body, at + len(name) + 2) if at >= 0 else None
     if colon is None or not body.startswith(value, colon.end()):
         return NOWHERE

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from yescale.domain.faults import Fault
+from yescale.protocols.openai_chat.fields import NOWHERE, find_long
 from yescale.protocols.openai_chat.reading import read
 from yescale.protocols.openai_chat.schema import WireMessage
 
@@ -18,6 +19,8 @@ _MOST_INLINE: Final = 4_096  # pictures looked for
 _BYTES_PER_SOUND_TOKEN: Final = 100  # base64 of compressed speech is far above this
 _WHOLE_CONTEXT: Final = 2**40  # the prompt may fill whatever the model takes
 _QUOTE: Final = ord('"')
+_CONTENT: Final = b'"content"'
+_LONG: Final = 512  # bytes of a text worth leaving out
 
 # Where JSON itself, not a text that quotes it, begins a picture or a sound: only these are no text to the model.
 _INLINE: Final = re.compile(rb'"(?:url"\s*:\s*"data:[^"\\]{0,100};base64,|data"\s*:\s*")')
@@ -31,29 +34,43 @@ def read_messages(raw: bytes) -> list[WireMessage] | Fault:
     return read(_MESSAGES, raw, "messages")
 
 
-def bound_prompt(messages: list[WireMessage], around: bytes, size: int) -> int:
+def bound_prompt(messages: list[WireMessage], raw: bytes, around: bytes, size: int) -> int:
     """More tokens than the prompt can count as: half its bytes, pictures and sound by table, and the whole context
-    where the provider adds text that we do not see. `around`: the request without its messages; `size`: its bytes.
+    where the provider adds text that we do not see. `raw`: the messages; `around`: the request without them; `size`:
+    its bytes.
     """
-    tokens = 1
-    for message in messages:
-        content = memoryview(message.content)
-        if content[0] != _QUOTE:  # a string is text and nothing else
-            parts = bytes(content)
-            if _FILE.search(parts) is not None:
-                return _WHOLE_CONTEXT
-            inline, instead = _weigh_parts(parts)
-            size -= inline
-            tokens += instead
-    return _WHOLE_CONTEXT if _SEARCH in around else tokens + size // BYTES_PER_TOKEN
-
-
-def _weigh_parts(parts: bytes) -> tuple[int, int]:
-    """Of the parts of one message: bytes that are no text, and the tokens that they count as instead."""
-    pictures = (parts.count(b'"image_url"') + 1) // 2  # a part says it as its type and as its field
+    parts = _omit_texts(messages, raw) if len(raw) > _LONG else raw
+    if _SEARCH in around or _FILE.search(around) is not None or _FILE.search(parts) is not None:
+        return _WHOLE_CONTEXT
+    pictures = (
+        parts.count(b'"image_url"') + around.count(b'"image_url"') + 1
+    ) // 2  # as a part's type and as its field
     sounds = b'"input_audio"' in parts
     inline = _count_inline(parts) if pictures or sounds else 0
-    return inline, pictures * _IMAGE_TOKENS + (inline // _BYTES_PER_SOUND_TOKEN if sounds else 0)
+    instead = pictures * _IMAGE_TOKENS + (inline // _BYTES_PER_SOUND_TOKEN if sounds else 0)
+    return (size - inline) // BYTES_PER_TOKEN + instead + 1
+
+
+def _omit_texts(messages: list[WireMessage], raw: bytes) -> bytes:
+    """The messages without their long plain texts, in which nothing can be a field. Where one is not found, it and all
+    that follow stay, and are searched.
+    """
+    pieces: list[bytes] = []
+    kept = 0
+    for message in messages:
+        content = bytes(message.content)
+        if len(content) < _LONG or content[0] != _QUOTE:
+            continue
+        place = find_long(raw, b"content", content, kept)
+        while place == NOWHERE and (other := raw.find(_CONTENT, kept)) >= 0:
+            pieces.append(raw[kept : other + len(_CONTENT)])
+            kept = other + len(_CONTENT)
+            place = find_long(raw, b"content", content, kept)
+        if place == NOWHERE:
+            break
+        pieces.append(raw[kept : place[0]])
+        kept = place[1]
+    return b"".join((*pieces, raw[kept:])) if pieces else raw
 
 
 def _count_inline(parts: bytes) -> int:

@@ -53,7 +53,7 @@ def peek_chat(body: bytes) -> Peek | Fault:
         return fault
     return Peek(
         model=ModelName(wire.model),
-        prompt_tokens=prompt.bound_prompt(messages, around, len(body)),
+        prompt_tokens=prompt.bound_prompt(messages, raw, around, len(body)),
         stream=wire.stream is True,
         wants_usage=wants_usage,
         declared=_declared(wire.max_tokens, wire.max_completion_tokens),
