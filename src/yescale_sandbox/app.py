@@ -8,17 +8,31 @@ import socket
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol, TypeAlias
 
 from yescale_sandbox import inspection
 from yescale_sandbox.connection import Connection, Limits
 from yescale_sandbox.exchange import Answer, Request, Step, joined, whole
 from yescale_sandbox.inspection import Inspection
-from yescale_sandbox.openai import endpoint
-from yescale_sandbox.openai.endpoint import OpenAi
+from yescale_sandbox.openai import endpoint as openai
 from yescale_sandbox.record import Entry, Records
 
 BACKLOG = 4096
+
+Count: TypeAlias = Callable[[str], int]
+
+
+class Provider(Protocol):
+    """One fake provider. `call_id` names the request in its answer."""
+
+    def answer(self, request: Request, call_id: str) -> Answer: ...
+
+
+# Below which path each provider is; what its constructor takes tells how often a prompt came before.
+PROVIDERS: Mapping[str, Callable[[Count], Provider]] = {
+    openai.PREFIX: openai.OpenAi,
+}
 
 
 class Counter:
@@ -46,7 +60,7 @@ class Sandbox:
         self.records = records or Records()
         counter = Counter()
         self._inspection = Inspection(self.records, counter.clear)
-        self._openai = OpenAi(counter)
+        self._providers = {prefix: make(counter) for prefix, make in PROVIDERS.items()}
 
     def __call__(self, request: Request) -> tuple[Iterator[Step], Entry | None]:
         if request.path.startswith(inspection.PREFIX):
@@ -57,9 +71,11 @@ class Sandbox:
         return answer.steps, entry
 
     def _provided(self, request: Request, seq: int) -> Answer:
-        if request.path.startswith(f"{endpoint.PREFIX}/"):
-            return self._openai.answer(request, f"req_{seq:032x}")
-        body = b'{"error":"No provider of the sandbox has this path. OpenAI is below /openai/v1."}'
+        for prefix, provider in self._providers.items():
+            if request.path.startswith(f"{prefix}/"):
+                return provider.answer(request, f"req_{seq:032x}")
+        places = ", ".join(self._providers)
+        body = json.dumps({"error": f"No provider of the sandbox has this path. There are: {places}."}).encode()
         start, sends = whole(404, "application/json", body)
         return Answer(404, joined(start, sends), "refused")
 

@@ -3,41 +3,19 @@
 The shapes: openapi.json, `CreateChatCompletionResponse` and `CreateChatCompletionStreamResponse`.
 """
 
-import re
 from collections.abc import Iterator
 
 import msgspec
-from msgspec import Struct
 
 from yescale_sandbox.exchange import Tokens
 from yescale_sandbox.jsontype import Json, JsonObject
-from yescale_sandbox.openai.prompt import BYTES_PER_TOKEN, ChatRequest, StreamOptions
-from yescale_sandbox.openai.reply import WORDS_PER_CHUNK, Call, Choice, Reply
+from yescale_sandbox.openai.prompt import ChatRequest, StreamOptions
+from yescale_sandbox.openai.reply import Call, Choice, Reply
+from yescale_sandbox.playback import Event
 from yescale_sandbox.scenario import Script
+from yescale_sandbox.speech import BYTES_PER_TOKEN, claimed, equal_parts, pieces
 
-JSON_CHARS_PER_CHUNK = 12
-LONG_WORD_CHARS = 64
-BIG_CHUNK_CHARS = 4096
 PADDED_TO = 16
-HUGE = 10**15
-
-
-class Event(Struct, frozen=True):
-    """One event's JSON; `usage` says that it reports usage."""
-
-    payload: bytes
-    usage: bool = False
-
-
-def reported(usage: Tokens, script: Script) -> Tokens | None:
-    """The usage that the answer claims, which a scenario may bend."""
-    if "usage-none" in script:
-        return None
-    if "usage-0" in script:
-        return Tokens()
-    if "usage-huge" in script:
-        return Tokens(prompt=HUGE, completion=HUGE)
-    return usage
 
 
 def usage_object(usage: Tokens) -> JsonObject:
@@ -126,26 +104,6 @@ def _call_deltas(index: int, call: Call, script: Script) -> Iterator[JsonObject]
         yield {"tool_calls": [{"index": index, kind: {field: piece}}]}
 
 
-def pieces(text: str, script: Script, *, is_json: bool = False) -> list[str]:
-    """The text in the pieces in which it is streamed; joined they are the text again."""
-    if not text:
-        return []
-    if "done-only" in script:
-        return [text]
-    if "drip" in script:
-        return list(text)
-    if "big" in script:
-        return _equal(text, BIG_CHUNK_CHARS)
-    if is_json:
-        return _equal(text, JSON_CHARS_PER_CHUNK)
-    words = [part for word in re.findall(r"\s*\S+|\s+$", text) for part in _equal(word, LONG_WORD_CHARS)]
-    return ["".join(words[start : start + WORDS_PER_CHUNK]) for start in range(0, len(words), WORDS_PER_CHUNK)]
-
-
-def _equal(text: str, size: int) -> list[str]:
-    return [text[start : start + size] for start in range(0, len(text), size)]
-
-
 class _Writer:
     """Writes events, and keeps count of the tokens in them for `+usage-each`."""
 
@@ -154,7 +112,7 @@ class _Writer:
         self._reply = reply
         self._request = request
         self._script = script
-        self._usage = reported(reply.usage, script)
+        self._usage = claimed(reply.usage, script)
         self._asked = options.include_usage
         self._padded = options.include_obfuscation
         self._frame = _envelope(reply, "chat.completion.chunk")
@@ -217,7 +175,7 @@ def _logprobs(text: str | None, request: ChatRequest) -> Json:
     if not request.logprobs or text is None:
         return None
     content: list[Json] = []
-    for place, token in enumerate(_equal(text, BYTES_PER_TOKEN)):
+    for place, token in enumerate(equal_parts(text, BYTES_PER_TOKEN)):
         others = [f"other{rank}" for rank in range(1, request.top_logprobs or 0)]
         best: list[Json] = [
             _logprob(one, -0.01 * (place % 7) - rank)

@@ -13,9 +13,9 @@ from msgspec import Struct
 from yescale_sandbox.exchange import Tokens
 from yescale_sandbox.jsontype import Json, JsonObject
 from yescale_sandbox.openai.catalogue import EmbeddingModel
-from yescale_sandbox.openai.prompt import text_tokens
 from yescale_sandbox.openai.refusal import RefusedError
 from yescale_sandbox.openai.shapes import Choice, Text, Whole
+from yescale_sandbox.speech import text_tokens
 
 KNOWN = frozenset({"model", "input", "encoding_format", "dimensions", "user"})
 MOST_ITEMS = 2048

@@ -8,17 +8,20 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Struct
 
-from yescale_sandbox import scenario
+from yescale_sandbox import outage, playback, scenario
 from yescale_sandbox.exchange import JSON, Answer, Headers, Pause, Request, Step, Tokens, joined, whole
 from yescale_sandbox.jsontype import Json, JsonObject
-from yescale_sandbox.openai import catalogue, chat_rules, completion, embedding, failure, playback, refusal, reply
+from yescale_sandbox.openai import catalogue, chat_rules, completion, embedding, failure, refusal, reply
 from yescale_sandbox.openai.prompt import prompt_digest
 from yescale_sandbox.openai.refusal import RefusedError
+from yescale_sandbox.playback import Framing
 from yescale_sandbox.scenario import Script
+from yescale_sandbox.speech import claimed
 
 KEY_PREFIX = "sk-sandbox-"
 PREFIX = "/openai/v1"
 MS_PER_S = 1000
+FRAMING = Framing(b"data: [DONE]\n\n", b"data: " + failure.FAILURES.by_name["500"].body + b"\n\n")
 _KEYS_PAGE = "https://platform.openai.com/account/api-keys"
 
 
@@ -92,14 +95,14 @@ class OpenAi:
         if stopped is not None:
             return stopped
         said = reply.compose(request, asked.body, asked.request.body, model, asked.script)
-        claimed = completion.reported(said.usage, asked.script)
+        reported = claimed(said.usage, asked.script)
         if request.stream:
             events = completion.events(said, request, asked.script)
-            played = playback.stream_steps(events, asked.script, asked.headers)
+            played = playback.stream_steps(events, asked.script, asked.headers, FRAMING)
         else:
-            body = completion.whole_body(said, request, claimed)
+            body = completion.whole_body(said, request, reported)
             played = playback.body_steps(body, asked.script, asked.headers)
-        return _good(asked.script, played, said.usage, claimed)
+        return _good(asked.script, played, said.usage, reported)
 
     def _embeddings(self, asked: Asked) -> Answer:
         model = catalogue.EMBEDDING_MODELS.get(asked.base)
@@ -110,15 +113,15 @@ class OpenAi:
         if stopped is not None:
             return stopped
         usage = Tokens(prompt=request.tokens)
-        claimed = completion.reported(usage, asked.script)
-        body = embedding.body_of(request, model, claimed)
-        return _good(asked.script, playback.body_steps(body, asked.script, asked.headers), usage, claimed)
+        reported = claimed(usage, asked.script)
+        body = embedding.body_of(request, model, reported)
+        return _good(asked.script, playback.body_steps(body, asked.script, asked.headers), usage, reported)
 
     def _stopped(self, asked: Asked, digest: str) -> Answer | None:
         """The failure that a scenario puts in the place of an answer."""
         earlier = self._count(f"{asked.key}\n{asked.named}\n{digest}") if "flaky" in asked.script else 0
-        call = failure.Call(asked.named, asked.key, asked.script, earlier, asked.headers)
-        answer = failure.instead(call)
+        call = outage.Call(asked.named, asked.key, asked.script, earlier, asked.headers)
+        answer = outage.instead(call, failure.FAILURES)
         if answer is None:
             return None
         return msgspec.structs.replace(answer, steps=_delayed(answer.steps, asked.script))
@@ -209,8 +212,8 @@ def _not_for_embeddings(asked: Asked) -> RefusedError:
     return refusal.no_such_model(asked.named)
 
 
-def _good(script: Script, played: playback.Played, counted: Tokens, claimed: Tokens | None) -> Answer:
-    return Answer(200, _delayed(played.steps, script), played.outcome, counted=counted, reported=claimed)
+def _good(script: Script, played: playback.Played, counted: Tokens, reported: Tokens | None) -> Answer:
+    return Answer(200, _delayed(played.steps, script), played.outcome, counted=counted, reported=reported)
 
 
 def _delayed(steps: Iterator[Step], script: Script) -> Iterator[Step]:

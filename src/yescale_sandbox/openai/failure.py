@@ -1,36 +1,8 @@
-"""Scenarios that never reach the model: statuses, broken bodies, broken connections."""
+"""How OpenAI fails: status and body of each scenario."""
 
-from collections.abc import Callable, Iterator, Mapping
-from http import HTTPStatus
-from typing import TypeAlias
-
-from msgspec import Struct
-
-from yescale_sandbox.exchange import JSON, Answer, Cut, Hang, Headers, Reset, Send, Step, head, joined, whole
+from yescale_sandbox.exchange import Headers
 from yescale_sandbox.openai.refusal import error_body
-from yescale_sandbox.scenario import Script
-
-
-class Call(Struct, frozen=True):
-    """What a failure may mention: model and key as sent, how often this prompt came before, common headers."""
-
-    model: str
-    key: str
-    script: Script
-    earlier: int
-    headers: Headers
-
-
-class Failure(Struct, frozen=True):
-    """A status with its body."""
-
-    status: int
-    body: bytes
-    headers: Headers = ()
-
-
-GARBAGE = b"\x16\x03\x01\x02\x00 this is not HTTP\r\n\r\n\x00\xff\xfe"
-HTML = b"<!doctype html><html><head><title>Just a moment...</title></head><body></body></html>"
+from yescale_sandbox.outage import Failure, Failures
 
 _SERVER_ERROR = "The server had an error while processing your request. Sorry about that!"
 _QUOTA = (
@@ -43,7 +15,7 @@ _RATE = (
 )
 _RETRY: Headers = (("retry-after", "1"), ("retry-after-ms", "1000"))
 
-FAILURES: Mapping[str, Failure] = {
+_BY_NAME = {
     "400": Failure(400, error_body("Invalid request: this model answers every call so.")),
     "401": Failure(
         401,
@@ -80,66 +52,4 @@ FAILURES: Mapping[str, Failure] = {
     "529": Failure(529, error_body("Overloaded", type_="overloaded_error")),
     "redirect": Failure(307, b"", (("location", "/openai/v1/elsewhere"),)),
 }
-
-
-def instead(call: Call) -> Answer | None:
-    """The answer of the first scenario that keeps the call from the model; None if none does."""
-    for name in call.script.chosen:
-        if name in FAILURES:
-            return refusal(FAILURES[name], call)
-        wire = _ON_THE_WIRE.get(name)
-        if wire is not None:
-            return wire(call)
-    if call.earlier < call.script.number("flaky"):
-        return refusal(FAILURES["500"], call)
-    return None
-
-
-def refusal(failure: Failure, call: Call) -> Answer:
-    start, body = whole(failure.status, JSON, failure.body, (*failure.headers, *call.headers))
-    return Answer(failure.status, joined(start, body), "failed")
-
-
-def _echo_secret(call: Call) -> Answer:
-    body = error_body(f"This request was made with the key {call.key} and is refused.")
-    return refusal(Failure(400, body), call)
-
-
-def _stall_head(_: Call) -> Answer:
-    return Answer(0, iter([Hang()]), "cut")
-
-
-def _reset(_: Call) -> Answer:
-    return Answer(0, iter([Reset()]), "cut")
-
-
-def _garbage(_: Call) -> Answer:
-    return Answer(0, iter([Send(GARBAGE), Cut()]), "failed")
-
-
-def _html(call: Call) -> Answer:
-    start, body = whole(HTTPStatus.OK, "text/html; charset=UTF-8", HTML, call.headers)
-    return Answer(HTTPStatus.OK, joined(start, body), "failed")
-
-
-_Play: TypeAlias = Callable[[Call], Answer]
-_ON_THE_WIRE: Mapping[str, _Play] = {
-    "echo-secret": _echo_secret,
-    "stall-head": _stall_head,
-    "reset": _reset,
-    "garbage": _garbage,
-    "html": _html,
-}
-
-
-def spoiled(body: bytes, script: Script, headers: Headers) -> tuple[str, Iterator[Step]]:
-    """A whole body played with the scenarios that break it: outcome and steps."""
-    if "badjson" in script:
-        start, sends = whole(HTTPStatus.OK, JSON, body[: len(body) // 2], headers)
-        return "failed", joined(start, sends)
-    half = Send(body[: len(body) // 2])
-    lines = (("content-type", JSON), ("content-length", str(len(body))), *headers)
-    start = head(HTTPStatus.OK, lines)
-    if "stall" in script:
-        return "cut", iter([*joined(start, iter([half])), Hang()])
-    return "cut", iter([*joined(start, iter([half])), Cut()])
+FAILURES = Failures(_BY_NAME, error_body)

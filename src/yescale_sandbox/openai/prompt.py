@@ -4,7 +4,6 @@ Tokens are counted by one rule: a text has ceil(UTF-8 bytes / 4); an image 85; a
 a message 4 on top; `tools`, `functions` and `response_format` count as the text of their compact JSON.
 """
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,8 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from yescale_sandbox.jsontype import JsonObject
+from yescale_sandbox.speech import BYTES_PER_TOKEN, digest_of, text_tokens
 
-BYTES_PER_TOKEN = 4
 MESSAGE_TOKENS = 4
 IMAGE_TOKENS = 85
 BINARY_BYTES_PER_TOKEN = 400
@@ -179,11 +178,7 @@ def typed(body: JsonObject) -> ChatRequest:
 
 def prompt_digest(body: JsonObject) -> str:
     """Sixteen hex digits of the messages: equal prompts have equal digests."""
-    return hashlib.sha256(msgspec.json.encode(body["messages"])).hexdigest()[:16]
-
-
-def text_tokens(text: str) -> int:
-    return -(-len(text.encode()) // BYTES_PER_TOKEN)
+    return digest_of(body["messages"])
 
 
 def prompt_tokens(request: ChatRequest, body: JsonObject) -> int:

@@ -1,8 +1,6 @@
-"""What the fake model says: a pure function of the request, the same for a stream and for a whole answer.
+"""What OpenAI's fake models say: a pure function of the request, the same for a stream and for a whole answer.
 
-Text: `You said: <last user message>` and a digest of the messages, so that a marker in a prompt comes back and no two
-prompts get the same answer. After a `tool` message: `The tool <name> answered: <content>`. Tools are called when the
-choice demands it or when the last message, the user's, contains a tool's name.
+The words and the rules of `speech`, with what only OpenAI has: choices, legacy functions, custom tools.
 """
 
 import hashlib
@@ -14,10 +12,8 @@ from msgspec import Struct
 from yescale_sandbox.exchange import Tokens
 from yescale_sandbox.jsontype import JsonObject
 from yescale_sandbox.openai.catalogue import ChatModel
-from yescale_sandbox.openai.instance import InstanceMaker
 from yescale_sandbox.openai.picture import media_type
 from yescale_sandbox.openai.prompt import (
-    BYTES_PER_TOKEN,
     ChatRequest,
     Message,
     NamedText,
@@ -25,18 +21,23 @@ from yescale_sandbox.openai.prompt import (
     ToolChoice,
     prompt_digest,
     prompt_tokens,
-    text_tokens,
 )
 from yescale_sandbox.scenario import Script
+from yescale_sandbox.speech import (
+    QUOTE_CHARS,
+    REFUSAL,
+    SHORT_QUOTE_CHARS,
+    cut_text,
+    first_stop,
+    grown,
+    shortened,
+    text_tokens,
+    written,
+)
 
 CREATED = 1_741_569_952
-QUOTE_CHARS = 2_000
-SHORT_QUOTE_CHARS = 120
 REASONING_TOKENS = {"none": 0, "minimal": 4, "low": 16, "medium": 32, "high": 64}
-REFUSAL = "I'm sorry, but I can't help with that."
-FILLER = "This sentence is filler, number {:06}. "
 CALL_ID_CHARS = 24
-WORDS_PER_CHUNK = 3
 
 
 class Call(Struct, frozen=True):
@@ -89,8 +90,7 @@ class Speaker(Struct, frozen=True):
 def compose(request: ChatRequest, body: JsonObject, raw: bytes, model: ChatModel, script: Script) -> Reply:
     """Answer a checked request."""
     said = request.last_user_text()
-    quote = said if len(said) <= QUOTE_CHARS else f"{said[: QUOTE_CHARS // 2]} … {said[-QUOTE_CHARS // 2 :]}"
-    speaker = Speaker(request, script, prompt_digest(body), quote)
+    speaker = Speaker(request, script, prompt_digest(body), shortened(said))
     reasoning = REASONING_TOKENS[request.reasoning_effort or "medium"] if model.reasons else 0
     budget = None if request.most_output is None else max(0, request.most_output - reasoning)
     if request.most_output is not None:
@@ -129,7 +129,7 @@ def _choice(speaker: Speaker, index: int) -> Choice:
     form = speaker.request.response_format
     if form is not None and form.type != "text":
         return Choice(index, "stop", text=_structured(speaker), is_json=True)
-    text = _grown(_spoken(speaker, index), speaker.script)
+    text = grown(_spoken(speaker, index), speaker.script)
     if "filter" in speaker.script:
         return Choice(index, "content_filter", text=text[: len(text) // 2])
     return _stopped(Choice(index, "stop", text=text), speaker.request.stops())
@@ -177,7 +177,7 @@ def _structured(speaker: Speaker) -> str:
     if form is None or form.json_schema is None:
         return msgspec.json.encode({"you_said": speaker.quote, "digest": speaker.digest}).decode()
     schema: JsonObject = form.json_schema.schema
-    return msgspec.json.encode(InstanceMaker(schema, speaker.quote[:SHORT_QUOTE_CHARS]).make(schema)).decode()
+    return written(schema, speaker.quote)
 
 
 def _calls(speaker: Speaker, index: int) -> tuple[Call, ...]:
@@ -236,27 +236,17 @@ def _legacy_call(speaker: Speaker, index: int) -> Call | None:
 
 def _arguments(parameters: JsonObject | None, speaker: Speaker) -> str:
     schema = parameters or {"type": "object", "properties": {}}
-    return msgspec.json.encode(InstanceMaker(schema, speaker.quote[:SHORT_QUOTE_CHARS]).make(schema)).decode()
+    return written(schema, speaker.quote)
 
 
 def _call_id(digest: str, place: tuple[int, int]) -> str:
     return "call_" + hashlib.sha256(f"{digest}/{place[0]}/{place[1]}".encode()).hexdigest()[:CALL_ID_CHARS]
 
 
-def _grown(text: str, script: Script) -> str:
-    """The text with filler up to the size that `+big` asks for, or the number of chunks that `+long` asks for."""
-    missing_bytes = script.number("big") * 1024 - len(text.encode())
-    missing_words = script.number("long") * WORDS_PER_CHUNK - len(text.split())
-    count = max(-(-missing_bytes // len(FILLER.format(0))), -(-missing_words // len(FILLER.split())))
-    if count <= 0:
-        return text
-    return text + "\n\n" + "".join(FILLER.format(number) for number in range(count))
-
-
 def _stopped(choice: Choice, stops: Sequence[str]) -> Choice:
     text = choice.text or ""
-    places = [place for stop in stops if (place := text.find(stop)) >= 0]
-    return msgspec.structs.replace(choice, text=text[: min(places)]) if places else choice
+    found = first_stop(text, stops)
+    return choice if found is None else msgspec.structs.replace(choice, text=text[: found[0]])
 
 
 def _fitted(choice: Choice, budget: int | None) -> Choice:
@@ -269,20 +259,16 @@ def _fitted(choice: Choice, budget: int | None) -> Choice:
         left -= text_tokens(call.name)
         if left < 0:
             break
-        calls.append(msgspec.structs.replace(call, text=_cut(call.text, left)))
+        calls.append(msgspec.structs.replace(call, text=cut_text(call.text, left)))
         left -= text_tokens(calls[-1].text)
     return msgspec.structs.replace(
         choice,
         finish="length",
-        text=None if choice.text is None else _cut(choice.text, budget),
-        refusal=None if choice.refusal is None else _cut(choice.refusal, budget),
+        text=None if choice.text is None else cut_text(choice.text, budget),
+        refusal=None if choice.refusal is None else cut_text(choice.refusal, budget),
         calls=() if choice.legacy is not None else tuple(calls),
         legacy=calls[0] if choice.legacy is not None and calls else None,
     )
-
-
-def _cut(text: str, tokens: int) -> str:
-    return text.encode()[: tokens * BYTES_PER_TOKEN].decode("utf-8", "ignore")
 
 
 def _tier(asked: str | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from yescale_sandbox.instance import target
 from yescale_sandbox.jsontype import Json, JsonObject
 
 NOT_PERMITTED = (
@@ -50,17 +51,6 @@ def fault(schema: JsonObject, *, strict: bool) -> str | None:
         if words is not None:
             return f"In context={_printed(node.place)}, {words}"
     return None
-
-
-def target(reference: Json, root: JsonObject) -> JsonObject | None:
-    """The schema that a local reference points to; None if there is none."""
-    if not isinstance(reference, str) or not reference.startswith("#"):
-        return None
-    found: Json = root
-    for step in reference[1:].split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        found = found.get(name) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) else None
 
 
 def _nodes(node: Node) -> Iterator[Node]:

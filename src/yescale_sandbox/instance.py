@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 from yescale_sandbox.jsontype import Json, JsonObject
-from yescale_sandbox.openai.strict_schema import target
 
 DEEP = 6
 FORMATS: Mapping[str, str] = {
@@ -148,6 +147,17 @@ class InstanceMaker:
         least, most = _whole(schema.get("minLength"), 0), _whole(schema.get("maxLength"), 200)
         text = self._quote[:most]
         return text if len(text) >= least else text.ljust(least, ".")
+
+
+def target(reference: Json, root: JsonObject) -> JsonObject | None:
+    """The schema that a local reference points to; None if there is none."""
+    if not isinstance(reference, str) or not reference.startswith("#"):
+        return None
+    found: Json = root
+    for step in reference[1:].split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else None
 
 
 def _type(schema: JsonObject, depth: int) -> str:

@@ -19,13 +19,27 @@ from yescale_sandbox.exchange import (
     joined,
     whole,
 )
-from yescale_sandbox.openai.completion import Event
-from yescale_sandbox.openai.failure import FAILURES, spoiled
+from yescale_sandbox.outage import spoiled
 from yescale_sandbox.scenario import Script
 
 STALL_AFTER = 2
 SLOW_PARTS = 4
 MS_PER_S = 1000
+
+
+class Event(Struct, frozen=True):
+    """One event: its JSON, the name that its `event` line says, if any; `usage` says that it reports usage."""
+
+    payload: bytes
+    usage: bool = False
+    name: str = ""
+
+
+class Framing(Struct, frozen=True):
+    """How a provider's streams end: the event that marks the end, and the one that tells of an error."""
+
+    end: bytes
+    error: bytes
 
 
 class Played(Struct, frozen=True):
@@ -47,24 +61,25 @@ def body_steps(body: bytes, script: Script, headers: Headers) -> Played:
     return Played("served", _slowed(joined(start, _reporting_last(sends)), script))
 
 
-def stream_steps(events: Iterator[Event], script: Script, headers: Headers) -> Played:
+def stream_steps(events: Iterator[Event], script: Script, headers: Headers, framing: Framing) -> Played:
     """A stream of server-sent events."""
     lines = (("content-type", SSE), ("cache-control", "no-cache"), ("transfer-encoding", "chunked"), *headers)
     broken = next((name for name in ("cut", "stall", "error", "badjson") if name in script), None)
     outcome = {"cut": "cut", "stall": "cut", "error": "failed", "badjson": "failed"}.get(broken or "", "served")
-    sends = _opened(head(200, lines), _sent(events, script))
-    return Played(outcome, _slowed(_interrupted(sends, script), script))
+    sends = _opened(head(200, lines), _sent(events, script, framing))
+    return Played(outcome, _slowed(_interrupted(sends, script, framing), script))
 
 
-def _sent(events: Iterator[Event], script: Script) -> Iterator[Send]:
+def _sent(events: Iterator[Event], script: Script, framing: Framing) -> Iterator[Send]:
     for number, event in enumerate(events, start=1):
         payload = event.payload
         if "badjson" in script and number == STALL_AFTER:
             payload = payload[: len(payload) // 2]
         note = b": keep-alive\n\n" if "comment" in script else b""
-        yield Send(framed(note + b"data: " + payload + b"\n\n"), 1, event.usage)
-    if "no-done" not in script:
-        yield Send(framed(b"data: [DONE]\n\n"), 1)
+        named = f"event: {event.name}\n".encode() if event.name else b""
+        yield Send(framed(note + named + b"data: " + payload + b"\n\n"), 1, event.usage)
+    if framing.end and "no-done" not in script:
+        yield Send(framed(framing.end), 1)
 
 
 def _opened(start: bytes, sends: Iterator[Send]) -> Iterator[Send]:
@@ -74,7 +89,7 @@ def _opened(start: bytes, sends: Iterator[Send]) -> Iterator[Send]:
     yield from sends
 
 
-def _interrupted(sends: Iterator[Send], script: Script) -> Iterator[Step]:
+def _interrupted(sends: Iterator[Send], script: Script, framing: Framing) -> Iterator[Step]:
     """The sends, and the end of the stream: as it should be, or as a scenario wants it."""
     if "stall" in script:
         yield from _first(sends, STALL_AFTER)
@@ -83,7 +98,7 @@ def _interrupted(sends: Iterator[Send], script: Script) -> Iterator[Step]:
         yield from _cut(sends, script)
     elif "error" in script:
         yield from _first(sends, script.number("error"))
-        yield Send(framed(b"data: " + FAILURES["500"].body + b"\n\n") + LAST_CHUNK, 1)
+        yield Send(framed(framing.error) + LAST_CHUNK, 1)
     else:
         yield from sends
         yield Send(LAST_CHUNK)
