@@ -8,6 +8,7 @@ from msgspec import Struct
 from yescale.domain.faults import Fault
 from yescale.domain.ids import ModelName, ProtocolId
 from yescale.domain.usage import Usage
+from yescale.protocols.codec import Codec, PathWords
 
 BYTES_PER_TOKEN: Final = 4  # of text, where usage must be estimated; the usual rule of thumb
 
@@ -84,10 +85,11 @@ class Format(Struct, frozen=True, kw_only=True):
     """One wire format of one operation. All functions are pure."""
 
     id: ProtocolId
-    peek: Callable[[bytes], Peek | Fault]
+    peek: Callable[[bytes, PathWords], Peek | Fault]
     rewrite: Callable[[bytes, Peek, Change], bytes]
     tap: Callable[[bool, int], Tap]  # (whether the client asked for usage, bytes of an event at most)
     read_answer: Callable[[bytes], Answer | None]  # None: this is no answer of this format
     render: Callable[[Fault, str], bytes]  # the error body, naming the request id
     render_event: Callable[[Fault, str], bytes]  # the same as an event of a stream
     read_error: Callable[[bytes], UpstreamError]
+    codec: Codec | None = None  # None: calls of this format are carried unchanged or not at all

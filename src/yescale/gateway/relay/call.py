@@ -14,6 +14,7 @@ from yescale.gateway.leases import Reservation, Waiting
 from yescale.gateway.relay.passage import Passage
 from yescale.gateway.relay.relay import Relay
 from yescale.gateway.surfaces import Surface
+from yescale.protocols.codec import NO_WORDS
 from yescale.routing.plan import choose
 from yescale.routing.table import Candidate
 from yescale.wire.server import Exchange
@@ -112,7 +113,7 @@ class Call:
     def _admit(self, key: KeyRecord, body: bytes) -> None:
         """Check the request and reserve what it can cost at most."""
         relay = self._relay
-        peek = self._surface.format.peek(body)
+        peek = self._surface.format.peek(body, NO_WORDS)
         if isinstance(peek, Fault):
             self._refuse(peek)
             return

@@ -6,17 +6,12 @@ from typing import Final
 import msgspec
 
 from yescale.domain.faults import Fault
-from yescale.protocols.openai_chat.fields import NOWHERE, find_long
-from yescale.protocols.openai_chat.reading import read
+from yescale.protocols.fields import NOWHERE, find_long
+from yescale.protocols.inline import BYTES_PER_SOUND_TOKEN, BYTES_PER_TOKEN, IMAGE_TOKENS, count_inline
 from yescale.protocols.openai_chat.schema import WireMessage
-
-BYTES_PER_TOKEN: Final = 2  # no usual text has more tokens than this
+from yescale.protocols.reading import read
 
 _MESSAGES: Final = msgspec.json.Decoder(list[WireMessage])
-_IMAGE_TOKENS: Final = 3_000  # at most, of one picture, whatever its bytes
-_SHORTEST_INLINE: Final = 1_024  # bytes of base64 worth leaving out
-_MOST_INLINE: Final = 4_096  # pictures looked for
-_BYTES_PER_SOUND_TOKEN: Final = 100  # base64 of compressed speech is far above this
 _WHOLE_CONTEXT: Final = 2**40  # the prompt may fill whatever the model takes
 _QUOTE: Final = ord('"')
 _CONTENT: Final = b'"content"'
@@ -24,7 +19,6 @@ _LONG: Final = 512  # bytes of a text worth leaving out
 
 # Where JSON itself, not a text that quotes it, begins a picture or a sound: only these are no text to the model.
 _INLINE: Final = re.compile(rb'"(?:url"\s*:\s*"data:[^"\\]{0,100};base64,|data"\s*:\s*")')
-_BASE64: Final = re.compile(rb"[A-Za-z0-9+/=]{64}")
 _FILE: Final = re.compile(rb'"(?:file_id|file_data)"')  # text that we do not see
 _SEARCH: Final = b'"web_search_options"'  # which adds such text
 
@@ -46,8 +40,8 @@ def bound_prompt(messages: list[WireMessage], raw: bytes, around: bytes, size: i
         parts.count(b'"image_url"') + around.count(b'"image_url"') + 1
     ) // 2  # as a part's type and as its field
     sounds = b'"input_audio"' in parts
-    inline = _count_inline(parts) if pictures or sounds else 0
-    instead = pictures * _IMAGE_TOKENS + (inline // _BYTES_PER_SOUND_TOKEN if sounds else 0)
+    inline = count_inline(parts, _INLINE) if pictures or sounds else 0
+    instead = pictures * IMAGE_TOKENS + (inline // BYTES_PER_SOUND_TOKEN if sounds else 0)
     return (size - inline) // BYTES_PER_TOKEN + instead + 1
 
 
@@ -71,19 +65,3 @@ def _omit_texts(messages: list[WireMessage], raw: bytes) -> bytes:
         pieces.append(raw[kept : place[0]])
         kept = place[1]
     return b"".join((*pieces, raw[kept:])) if pieces else raw
-
-
-def _count_inline(parts: bytes) -> int:
-    """Bytes of base64 of pictures and sound. What is counted holds neither a quote nor a backslash, so the string
-    that holds it ends where it seems to.
-    """
-    count = at = 0
-    for _ in range(_MOST_INLINE):
-        mark = _INLINE.search(parts, at)
-        if mark is None:
-            break
-        begin = mark.end()
-        at = parts.find(b'"', begin)
-        if at - begin >= _SHORTEST_INLINE and parts.find(b"\\", begin, at) < 0 and _BASE64.match(parts, begin):
-            count += at - begin
-    return count

@@ -10,10 +10,13 @@ from msgspec import UnsetType
 
 from yescale.domain.faults import Fault
 from yescale.domain.ids import ModelName
-from yescale.protocols.openai_chat import fields, prompt
-from yescale.protocols.openai_chat.reading import read, wrong
+from yescale.protocols import fields
+from yescale.protocols.codec import NO_WORDS, PathWords
+from yescale.protocols.inline import BYTES_PER_TOKEN
+from yescale.protocols.openai_chat import prompt
 from yescale.protocols.openai_chat.schema import WireChat, WireEmbeddings, WireOptions
 from yescale.protocols.passthrough import Change, Peek
+from yescale.protocols.reading import read, wrong
 
 _CHAT: Final = msgspec.json.Decoder(WireChat)
 _EMBEDDINGS: Final = msgspec.json.Decoder(WireEmbeddings)
@@ -22,13 +25,13 @@ _STRING: Final = msgspec.json.Encoder()
 _MOST_TOKENS: Final = 2**30
 _MOST_CHOICES: Final = 128
 
-_FIRST: Final = re.compile(rb"[ \t\r\n]*\{")
 _EMPTY: Final = re.compile(rb"\{[ \t\r\n]*\}")
+_SINGLE: Final = frozenset((*WireChat.__struct_fields__, *WireEmbeddings.__struct_fields__, "include_usage"))
 # Said twice, these would let the provider read another value than we priced.
 _PRICED: Final = re.compile(b'"(?:%b)"' % b"|".join(n.encode() for n in WireChat.__struct_fields__ if n != "messages"))
 
 
-def peek_chat(body: bytes) -> Peek | Fault:
+def peek_chat(body: bytes, _: PathWords = NO_WORDS) -> Peek | Fault:
     """Read a chat request's model, limits and stream flags; a Fault names the field at fault."""
     wire = read(_CHAT, body)
     if isinstance(wire, Fault):
@@ -64,7 +67,7 @@ def peek_chat(body: bytes) -> Peek | Fault:
     )
 
 
-def peek_embeddings(body: bytes) -> Peek | Fault:
+def peek_embeddings(body: bytes, _: PathWords = NO_WORDS) -> Peek | Fault:
     """Read an embeddings request's model; a Fault names the field at fault."""
     wire = read(_EMBEDDINGS, body)
     if isinstance(wire, Fault):
@@ -78,7 +81,7 @@ def peek_embeddings(body: bytes) -> Peek | Fault:
     fault = _check_single(fields.omit(body, long))
     if fault is not None:
         return fault
-    tokens = len(body) // prompt.BYTES_PER_TOKEN + 1
+    tokens = len(body) // BYTES_PER_TOKEN + 1
     return Peek(model=ModelName(wire.model), prompt_tokens=tokens, outputs=False, long=long)
 
 
@@ -92,7 +95,7 @@ def rewrite(body: bytes, peek: Peek, change: Change) -> bytes:
     edits: list[tuple[int, int, bytes]] = []
     added: list[bytes] = []
     if change.model != peek.model:
-        edits.append((*fields.place(body, peek.long, "model"), _STRING.encode(change.model)))
+        edits.append((*fields.place(body, peek.long, "model", _SINGLE), _STRING.encode(change.model)))
     if peek.stream and not peek.wants_usage:
         if peek.options_said:
             edits.append(_ask_usage(body, peek.long))
@@ -100,31 +103,19 @@ def rewrite(body: bytes, peek: Peek, change: Change) -> bytes:
             added.append(b'"stream_options":{"include_usage":true},')
     if change.limit is not None:
         if peek.limit_field:
-            edits.append((*fields.place(body, peek.long, peek.limit_field), b"%d" % change.limit))
+            edits.append((*fields.place(body, peek.long, peek.limit_field, _SINGLE), b"%d" % change.limit))
         else:
             added.append(b'"%b":%d,' % (change.limit_field.encode(), change.limit))
-    return _splice(body, edits, b"".join(added))
-
-
-def _splice(body: bytes, edits: list[tuple[int, int, bytes]], added: bytes) -> bytes:
-    first = _FIRST.match(body)
-    start = first.end() if first is not None else 0
-    pieces = [body[:start], added]
-    at = start
-    for begin, end, new in sorted(edits):
-        pieces += (body[at:begin], new)
-        at = end
-    pieces.append(body[at:])
-    return b"".join(pieces)
+    return fields.splice(body, edits, b"".join(added))
 
 
 def _ask_usage(body: bytes, long: fields.Span) -> tuple[int, int, bytes]:
     """The edit that makes an existing `stream_options` ask for usage."""
-    begin, end = fields.place(body, long, "stream_options")
+    begin, end = fields.place(body, long, "stream_options", _SINGLE)
     value = body[begin:end]
     if not value.startswith(b"{") or _EMPTY.fullmatch(value):
         return begin, end, b'{"include_usage":true}'
-    inner = fields.members(value)
+    inner = fields.members(value, _SINGLE)
     if "include_usage" in inner:
         inside = inner["include_usage"]
         return begin + inside[0], begin + inside[1], b"true"
@@ -133,7 +124,7 @@ def _ask_usage(body: bytes, long: fields.Span) -> tuple[int, int, bytes]:
 
 def _check_single(around: bytes) -> Fault | None:
     """No field that price or route read may be said twice: providers differ in which one they take."""
-    return _check_reading(partial(fields.members, around)) if fields.may_repeat(around, _PRICED) else None
+    return _check_reading(partial(fields.members, around, _SINGLE)) if fields.may_repeat(around, _PRICED) else None
 
 
 def _check_reading(look: Callable[[], object]) -> Fault | None:

@@ -8,16 +8,15 @@ from typing import Final
 
 import msgspec
 
-from yescale.protocols.openai_chat.schema import WireChat, WireEmbeddings
-
 Span = tuple[int, int]
 NOWHERE: Final[Span] = (0, 0)
 
-_SINGLE: Final = frozenset((*WireChat.__struct_fields__, *WireEmbeddings.__struct_fields__, "include_usage"))
+NO_NAMES: Final[frozenset[str]] = frozenset()
 _MOST_MARKS: Final = 400_000  # strings and brackets looked at in an odd body, so that it cannot hold the loop
 # A field name with an escaped letter could hide a second `model` from a search.
 _ESCAPED_NAME: Final = re.compile(rb"\\u00[5-7]")
 _MARK: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]', re.DOTALL)
+_FIRST: Final = re.compile(rb"[ \t\r\n]*\{")
 _AFTER_NAME: Final = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
 _SCALAR: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[^\s,{}\[\]"]+', re.DOTALL)
 
@@ -54,10 +53,10 @@ def may_repeat(around: bytes, names: re.Pattern[bytes]) -> bool:
     return len(found) != len(set(found)) or (b"\\u" in around and _ESCAPED_NAME.search(around) is not None)
 
 
-def place(body: bytes, long: Span, name: str) -> Span:
+def place(body: bytes, long: Span, name: str, single: frozenset[str] = NO_NAMES) -> Span:
     """Where the value of a top-level field lies. The field is there: the decoder has read it. Raises as `members`."""
     around = omit(body, long)
-    begin, end = _find_scalar(around, b'"%b"' % name.encode()) or members(around)[name]
+    begin, end = _find_scalar(around, b'"%b"' % name.encode()) or members(around, single)[name]
     moved = long[1] - long[0] if begin >= long[0] else 0
     return begin + moved, end + moved
 
@@ -73,8 +72,10 @@ def _find_scalar(around: bytes, quoted: bytes) -> Span | None:
     return None if value is None else value.span()
 
 
-def members(body: bytes) -> dict[str, Span]:
-    """Name and place of each top-level value of valid JSON. Raises Twice, TooManyMarks."""
+def members(body: bytes, single: frozenset[str] = NO_NAMES) -> dict[str, Span]:
+    """Name and place of each top-level value of valid JSON. Raises Twice where a `single` name is said twice, and
+    TooManyMarks.
+    """
     found: dict[str, Span] = {}
     depth = 0
     name: str | None = None
@@ -94,7 +95,9 @@ def members(body: bytes) -> dict[str, Span]:
         elif name is not None and kind == b":" and not begin:
             begin = mark.end()
         elif name is not None and kind in (b",", b"}") and (kind == b"," or not depth):
-            _note(found, name, body, begin, mark.start())
+            if name in found and name in single:
+                raise Twice(name)
+            found[name] = _stripped(body, begin, mark.start())
             name, begin = None, 0
     return found
 
@@ -107,8 +110,19 @@ def _read_name(quoted: bytes) -> str:
         return quoted.decode("latin-1")
 
 
-def _note(found: dict[str, Span], name: str, body: bytes, begin: int, end: int) -> None:
-    if name in found and name in _SINGLE:
-        raise Twice(name)
+def _stripped(body: bytes, begin: int, end: int) -> Span:
     value = body[begin:end]
-    found[name] = (begin + len(value) - len(value.lstrip()), end - len(value) + len(value.rstrip()))
+    return begin + len(value) - len(value.lstrip()), end - len(value) + len(value.rstrip())
+
+
+def splice(body: bytes, edits: list[tuple[int, int, bytes]], added: bytes = b"") -> bytes:
+    """The body with some places replaced and, in front of its first field, `added`."""
+    first = _FIRST.match(body)
+    start = first.end() if first is not None else 0
+    pieces = [body[:start], added]
+    at = start
+    for begin, end, new in sorted(edits):
+        pieces += (body[at:begin], new)
+        at = end
+    pieces.append(body[at:])
+    return b"".join(pieces)
