@@ -12,7 +12,9 @@ from yescale.domain.faults import Fault
 from yescale.domain.ids import ChannelId
 from yescale.domain.link import KeyRecord, Refused
 from yescale.domain.money import NANO_PER_USD, Nano, quota_balance, quota_of
+from yescale.gateway.surfaces import Surface
 from yescale.pricing.ceiling import Ask, Ceiling
+from yescale.protocols.codec import NO_WORDS, PathWords
 from yescale.protocols.passthrough import Peek
 from yescale.routing.table import Offer, Table, Tier
 
@@ -60,6 +62,7 @@ class Order(Struct, frozen=True, kw_only=True):
     offer: Offer
     ceiling: Ceiling
     table: Table
+    words: PathWords = NO_WORDS
 
 
 def read_credentials(headers: Iterable[tuple[bytes, bytes]], places: tuple[bytes, ...]) -> Credentials | Fault:
@@ -127,9 +130,12 @@ def _allows(networks: tuple[str, ...], ip: str) -> bool:
         return False  # a network that cannot be read allows nobody
 
 
-def judge(peek: Peek, key: KeyRecord, table: Table, operation: str, least_output: int) -> Order | Fault:
+def judge(
+    peek: Peek, key: KeyRecord, table: Table, surface: Surface, least_output: int, words: PathWords = NO_WORDS
+) -> Order | Fault:
     """What an asked-for call is allowed to be, or why not: model, key's list, group, price, in this order."""
-    offer = table.offer(key.group, peek.model)
+    operation = surface.operation
+    offer = table.offer(key.group, peek.model, operation, surface.format.id)
     if offer is None or (key.models is not None and peek.model not in key.models):
         return _not_allowed(peek, key, table)
     model = offer.model
@@ -142,7 +148,7 @@ def judge(peek: Peek, key: KeyRecord, table: Table, operation: str, least_output
         return faults.MODEL_NOT_PRICED
     prompt_tokens = min(peek.prompt_tokens, model.context_window or UNSTATED_CONTEXT)
     ask = Ask(prompt_tokens, peek.declared, peek.n, peek.outputs)
-    return Order(peek=peek, offer=offer, ceiling=offer.tariff.bound(ask, least_output), table=table)
+    return Order(peek=peek, offer=offer, ceiling=offer.tariff.bound(ask, least_output), table=table, words=words)
 
 
 def pin(order: Order, channel: ChannelId) -> Order:

@@ -9,7 +9,6 @@ from yescale.protocols.passthrough import Format
 from yescale.wire.server import Exchange
 
 JSON: Final = b"application/json"
-EVENTS: Final = b"text/event-stream"
 _HEAD: Final = b"content-type: %b\r\nx-request-id: %b\r\nx-oneapi-request-id: %b\r\n" + EXPOSE
 _PLAIN: Final = b"content-type: application/json\r\nx-request-id: %b\r\nx-oneapi-request-id: %b\r\n"
 _STREAM: Final = b"cache-control: no-cache\r\nx-accel-buffering: no\r\n"
@@ -40,9 +39,9 @@ def plain_head(request_id: bytes) -> bytes:
     return _PLAIN % (request_id, request_id)
 
 
-def stream_head(request_id: bytes) -> bytes:
+def stream_head(request_id: bytes, content_type: bytes) -> bytes:
     """The header lines of a stream of events."""
-    return _HEAD % (EVENTS, request_id, request_id) + _STREAM
+    return _HEAD % (content_type, request_id, request_id) + _STREAM
 
 
 def refuse(exchange: Exchange, fault: Fault, form: Format, request_id: str, more: bytes = b"") -> None:

@@ -29,6 +29,9 @@ class Surface(Struct, frozen=True, kw_only=True):
     operation: str = ""
     format: Format = openai_chat.CHAT  # errors are rendered in it, too
     key_headers: tuple[bytes, ...] = (b"authorization",)  # where the contract lets the API key stand
+    key_query: bytes = b""  # and the name of a query parameter
+    stream: bool = False  # the path itself asks for a stream
+    by_query: Mapping[bytes, Format] = MappingProxyType({})  # another format where the query has this parameter
 
 
 SURFACES: Final = (

@@ -44,6 +44,7 @@ class Answer(Struct, frozen=True, gc=False):
 
     usage: Usage | None
     text_bytes: Callable[[bytes], int]
+    translated: bytes | None = None  # what the client gets, where that is not the body itself
 
 
 class UpstreamError(Struct, frozen=True, kw_only=True, gc=False):
@@ -81,6 +82,30 @@ class Tap(Protocol):
         ...
 
 
+class Carrier(Protocol):
+    """How an answer is read on its way to the client: by the format that both sides speak, or in translation."""
+
+    @property
+    def tap(self) -> Callable[[bool, int], Tap]:
+        """The tap of a stream, as of a Format."""
+        ...
+
+    @property
+    def read_answer(self) -> Callable[[bytes], Answer | None]:
+        """A whole answer; None: this is none."""
+        ...
+
+    @property
+    def read_error(self) -> Callable[[bytes], UpstreamError]:
+        """The upstream's error body."""
+        ...
+
+    @property
+    def stream_kind(self) -> bytes:
+        """The content type of the upstream's stream, without parameters."""
+        ...
+
+
 class Format(Struct, frozen=True, kw_only=True):
     """One wire format of one operation. All functions are pure."""
 
@@ -93,3 +118,5 @@ class Format(Struct, frozen=True, kw_only=True):
     render_event: Callable[[Fault, str], bytes]  # the same as an event of a stream
     read_error: Callable[[bytes], UpstreamError]
     codec: Codec | None = None  # None: calls of this format are carried unchanged or not at all
+    stream_kind: bytes = b"text/event-stream"  # its content type, without parameters
+    keepalive: bytes = b": keepalive\n\n"  # what a silent stream may send between events; empty = nothing can be sent

@@ -3,18 +3,34 @@
 from typing import Final
 
 from yescale.domain.ids import ProviderId
+from yescale.domain.profile import Profile
 from yescale.protocols import openai_chat
 from yescale.providers.provider import Bearer, Endpoint, Provider
 
 ENDPOINTS: Final = {
-    "chat": Endpoint(openai_chat.CHAT, "/chat/completions"),
-    "embed": Endpoint(openai_chat.EMBEDDINGS, "/embeddings"),
+    "chat": (Endpoint(format=openai_chat.CHAT, path="/chat/completions"),),
+    "embed": (Endpoint(format=openai_chat.EMBEDDINGS, path="/embeddings"),),
 }
+
+
+def profile(model: str) -> Profile:
+    """What an OpenAI model takes: reasoning models refuse how tokens are drawn, and call system words developer's:
+    https://platform.openai.com/docs/guides/reasoning
+    """
+    reasons = model.startswith(("o1", "o3", "o4", "gpt-5")) and "chat" not in model
+    return Profile(
+        limit_field="max_completion_tokens",
+        thinks="effort" if reasons else "no",
+        samples=not reasons,
+        developer=reasons,
+    )
+
+
 OPENAI: Final = Provider(
     id=ProviderId("openai"),
     title="OpenAI",
     base_url="https://api.openai.com/v1",
     auth=Bearer(),
     endpoints=ENDPOINTS,
-    limit_field="max_completion_tokens",
+    profile=profile,
 )

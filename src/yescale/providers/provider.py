@@ -1,22 +1,27 @@
 """What a provider is, and how a request to one is headed. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final, Protocol
 from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
-from yescale.domain.ids import ProviderId
+from yescale.domain.ids import ProtocolId, ProviderId
+from yescale.domain.profile import Profile
 from yescale.domain.snapshot import Channel
 from yescale.protocols.passthrough import Format
 
 _FORBIDDEN: Final = frozenset(
     {"content-length", "transfer-encoding", "connection", "host", "upgrade", "te", "trailer", "expect"}
 )
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+_PATH: Final = "/%:@!$&'()*+,;=~-._"
+_SEGMENT: Final = ":@~-._"  # a model's name must not leave its place in the path
 
 
 class Auth(Protocol):
-    """How a request is signed with a channel's secret."""
+    """How a request is signed with a channel's secret, where the secret alone decides."""
 
     def sign(self, secret: str) -> Mapping[str, str]:
         """The headers that carry the secret."""
@@ -31,11 +36,43 @@ class Bearer(Struct, frozen=True):
         return {"authorization": f"Bearer {secret}"}
 
 
-class Endpoint(Struct, frozen=True):
-    """A provider's path for an operation, below its base URL, and the format spoken there."""
+class KeyHeader(Struct, frozen=True):
+    """The secret alone in a header of the provider's own."""
+
+    name: str
+
+    def sign(self, secret: str) -> Mapping[str, str]:
+        """The one header."""
+        return {self.name: secret}
+
+
+class Passed(Struct, frozen=True):
+    """A header of the client that goes on to this endpoint where both sides speak the same format: a list of words
+    between commas, of which only those that begin with one of `words` pass (promise 29).
+    """
+
+    name: bytes
+    words: tuple[bytes, ...] = (b"",)
+
+
+class Endpoint(Struct, frozen=True, kw_only=True):
+    """A provider's path for an operation, below its base URL, and the format spoken there.
+
+    `{model}` in a path stands for the upstream's model name; `query` follows a `?`.
+    """
 
     format: Format
     path: str
+    stream_path: str = ""  # "" = the same
+    query: str = ""
+    stream_query: str = ""
+    headers: Mapping[str, str] = _NOTHING
+    passes: tuple[Passed, ...] = ()
+
+
+def know_nothing(_model: str) -> Profile:
+    """The profile of a model of which nothing is known."""
+    return Profile()
 
 
 class Provider(Struct, frozen=True, kw_only=True):
@@ -45,35 +82,56 @@ class Provider(Struct, frozen=True, kw_only=True):
     title: str
     base_url: str  # "" = every channel states its own
     auth: Auth
-    endpoints: Mapping[str, Endpoint]  # by operation
-    limit_field: str = "max_tokens"  # where a chat model of theirs takes an output limit
+    endpoints: Mapping[str, tuple[Endpoint, ...]]  # by operation; the first is what others are translated to
+    profile: Callable[[str], Profile] = know_nothing  # by upstream model
+
+    def endpoint(self, operation: str, spoken: ProtocolId) -> Endpoint | None:
+        """The endpoint of an operation that speaks the client's format, else the first that can be translated to."""
+        found = self.endpoints.get(operation, ())
+        own = next((endpoint for endpoint in found if endpoint.format.id == spoken), None)
+        return own or next((endpoint for endpoint in found if endpoint.format.codec is not None), None)
 
 
 class BadChannel(ValueError):
     """A channel from which no request can be built; says what to mend, never a secret."""
 
 
-def build_head(channel: Channel, provider: Provider, operation: str, secret: str) -> bytes:
+class Request(Struct, frozen=True, kw_only=True):
+    """What the head of a request depends on."""
+
+    endpoint: Endpoint
+    model: str
+    stream: bool
+    secret: str
+
+
+def build_head(channel: Channel, provider: Provider, request: Request) -> bytes:
     """Request line and header lines of a POST, without length and blank line. Raises BadChannel."""
-    endpoint = provider.endpoints.get(operation)
-    if endpoint is None:
-        raise BadChannel(f"channel {channel.id}: provider {provider.id} has no endpoint for '{operation}'")
+    endpoint = request.endpoint
     url = urlsplit(channel.base_url or provider.base_url)
-    target = quote(f"{url.path.rstrip('/')}{endpoint.path}", safe="/%:@!$&'()*+,;=~-._")
+    path = endpoint.stream_path if request.stream and endpoint.stream_path else endpoint.path
+    query = endpoint.stream_query if request.stream and endpoint.stream_query else endpoint.query
+    target = quote(url.path.rstrip("/"), safe=_PATH) + path.replace("{model}", quote(request.model, safe=_SEGMENT))
     headers = {
         "host": url.netloc or "localhost",
-        **provider.auth.sign(secret),
+        **provider.auth.sign(request.secret),
         "content-type": "application/json",
         "accept": "application/json, text/event-stream",
         "accept-encoding": "identity",  # usage is read from the bytes as they pass
         "user-agent": "yescale",
+        **endpoint.headers,
         **{name.lower(): value for name, value in channel.headers.items() if name.lower() not in _FORBIDDEN},
     }
+    target = f"{target}?{query}" if query else target
+    return f"POST {target} HTTP/1.1\r\n".encode("ascii") + header_lines(channel, headers)
+
+
+def header_lines(channel: Channel, headers: Mapping[str, str]) -> bytes:
+    """Header lines, each checked. Raises BadChannel."""
     for name, value in headers.items():
         if not _is_token(name) or not value.isascii() or any(c in value for c in "\r\n\0"):
             raise BadChannel(f"channel {channel.id}: header '{name[:40]!a}' holds a character that no header may")
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"POST {target} HTTP/1.1\r\n{lines}".encode("ascii")
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("ascii")
 
 
 def _is_token(name: str) -> bool:

@@ -9,10 +9,11 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from yescale.domain.ids import ModelName
+from yescale.domain.ids import ModelName, ProtocolId
 from yescale.domain.snapshot import Channel, Group, Model, Snapshot
 from yescale.pricing.book import PriceBook
 from yescale.pricing.ceiling import Tariff, find_tariff
+from yescale.providers.registry import PROVIDERS
 
 _NEIGHBOURS: Final = 8  # names looked at on each side when a model is not found
 
@@ -56,11 +57,16 @@ class Table:
             if name in self._models and not name.endswith("*"):
                 served.setdefault(group, []).append(name)
         self._names = {group: tuple(sorted(names)) for group, names in served.items()}
-        self._offers: dict[tuple[str, ModelName], Offer] = {}  # made at first use
+        self._offers: dict[tuple[str, ModelName, str, ProtocolId], Offer] = {}  # made at first use
 
-    def offer(self, group_name: str, name: ModelName) -> Offer | None:
-        """What a call of a group for a model may have, or None where there is no such model, group or channel."""
-        found = self._offers.get((group_name, name))
+    def offer(self, group_name: str, name: ModelName, operation: str, spoken: ProtocolId) -> Offer | None:
+        """What a call of a group for a model may have, or None where there is no such model, group or channel.
+
+        In each tier, channels that speak the client's format come before those that need a translation; those whose
+        provider cannot do the operation at all are left out.
+        """
+        place = (group_name, name, operation, spoken)
+        found = self._offers.get(place)
         if found is not None:
             return found
         model, group, tiers = self.model(name), self.group(group_name), self.tiers(group_name, name)
@@ -68,9 +74,10 @@ class Table:
             return None
         priced = self.book.priced(model.priced_as)
         tariff = find_tariff(self.book, model, group.ratio) if priced else None
+        tiers = tuple(part for tier in tiers for part in _part(tier, operation, spoken))
         offer = Offer(model=model, group=group, tiers=tiers, tariff=tariff)
         if name in self._models:  # not what a wildcard lets through, which is without end
-            self._offers[group_name, name] = offer
+            self._offers[place] = offer
         return offer
 
     def model(self, name: ModelName) -> Model | None:
@@ -125,8 +132,23 @@ def _index(channels: Iterable[Channel]) -> dict[tuple[str, ModelName], tuple[Tie
 
 def _sort(candidates: list[Candidate]) -> tuple[Tier, ...]:
     candidates.sort(key=lambda c: (-c.channel.priority, c.channel.id))
-    tiers: list[Tier] = []
-    for _, group in groupby(candidates, key=lambda c: c.channel.priority):
-        members = tuple(group)
-        tiers.append(Tier(members, tuple(accumulate(max(1, c.channel.weight) for c in members))))
-    return tuple(tiers)
+    return tuple(_tier(group) for _, group in groupby(candidates, key=lambda c: c.channel.priority))
+
+
+def _tier(candidates: Iterable[Candidate]) -> Tier:
+    members = tuple(candidates)
+    return Tier(members, tuple(accumulate(max(1, c.channel.weight) for c in members)))
+
+
+def _part(tier: Tier, operation: str, spoken: ProtocolId) -> Iterable[Tier]:
+    """A tier in two: those that speak the client's format, then those that need a translation."""
+    native: list[Candidate] = []
+    foreign: list[Candidate] = []
+    for candidate in tier.candidates:
+        provider = PROVIDERS.get(candidate.channel.provider)
+        endpoint = None if provider is None else provider.endpoint(operation, spoken)
+        if provider is None:  # its attempt says so in the log
+            foreign.append(candidate)
+        elif endpoint is not None:
+            (native if endpoint.format.id == spoken else foreign).append(candidate)
+    return (_tier(part) for part in (native, foreign) if part)

@@ -4,15 +4,18 @@ from typing import Final
 
 from yescale.domain.ids import CallId, ChannelId
 from yescale.domain.journal import AttemptNote, OpenCall
-from yescale.gateway.admission import Order
+from yescale.gateway.admission import Order, is_admin
 from yescale.gateway.leases import Reservation
+from yescale.gateway.relay.crossing import Crossing
 from yescale.gateway.relay.relay import Relay
-from yescale.gateway.relay.verdicts import Verdict, deadlines
+from yescale.gateway.relay.targets import Target
+from yescale.gateway.relay.verdicts import UNUSABLE, Verdict, deadlines
 from yescale.gateway.surfaces import Surface
-from yescale.protocols.passthrough import Change
+from yescale.protocols.passthrough import Carrier, Change
 from yescale.routing.plan import choose
 from yescale.routing.table import Candidate
 from yescale.wire.client import Attempt, Sink
+from yescale.wire.server import Exchange
 
 _AGAIN_S: Final = 0.1  # before the only channel is tried once more; twice as long each time
 
@@ -23,6 +26,8 @@ class Attempts:
     __slots__ = (
         "_body",
         "_call",
+        "_crossing",
+        "_exchange",
         "_order",
         "_relay",
         "_reservation",
@@ -32,11 +37,13 @@ class Attempts:
         "_surface",
         "_tried",
         "candidate",
+        "carrier",
         "channel",
         "current",
         "limit",
         "losses",
         "notes",
+        "told",
     )
 
     def __init__(self, relay: Relay, surface: Surface, order: Order, reservation: Reservation) -> None:
@@ -46,6 +53,7 @@ class Attempts:
         self._reservation = reservation
         self._call = CallId("")
         self._body = b""
+        self._exchange: Exchange | None = None
         self._started = 0.0
         self._secret = 0
         self._sent_at = 0.0
@@ -59,11 +67,14 @@ class Attempts:
         ceiling = order.ceiling
         if reservation.amount < ceiling.most and order.peek.declared is None:
             self.limit = max(1, ceiling.output_tokens(reservation.amount))
-        self.losses: tuple[str, ...] = ()  # the field that carries that limit, once sent
+        self.losses: tuple[str, ...] = ()  # what could not be said, and the field that carries that limit
+        self.told: tuple[str, ...] = ()  # those of them that the client is told of
+        self.carrier: Carrier = surface.format  # how the current attempt's answer is read
+        self._crossing: Crossing | None = None
 
-    def start(self, call: CallId, body: bytes, started: float) -> None:
-        """What is tried, and since when."""
-        self._call, self._body, self._started = call, body, started
+    def start(self, call: CallId, body: bytes, exchange: Exchange) -> None:
+        """What is tried, and for whom."""
+        self._call, self._body, self._exchange, self._started = call, body, exchange, exchange.started
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -84,28 +95,74 @@ class Attempts:
             return None
         return _AGAIN_S * 2 ** len(self.notes) * relay.rng.uniform(0.5, 1.0)
 
-    def send(self, candidate: Candidate, sink: Sink) -> bool:
-        """Send the request; False where the channel's own settings make no request."""
+    def send(self, candidate: Candidate, sink: Sink) -> Verdict | None:
+        """Send the request. A verdict, where there is none that this channel could get."""
         relay, channel = self._relay, candidate.channel
         now = relay.now()
         self.candidate = candidate
         self.channel = channel.id
         self._tried = (*self._tried, channel.id)
         self._secret = relay.health.pick_secret(channel, now)
-        target = relay.targets.find(channel, self._surface.operation, self._secret)
-        if target is None or target.format is not self._surface.format:
-            return False
-        change = Change(model=candidate.upstream_model, limit=self.limit, limit_field=target.limit_field)
-        if self.limit is not None:
-            self.losses = (self._order.peek.limit_field or target.limit_field,)
-        body = target.format.rewrite(self._body, self._order.peek, change)
+        target = relay.targets.find(candidate, self._surface, self._secret, stream=self._order.peek.stream)
+        if target is None:
+            return UNUSABLE
+        native = target.format is self._surface.format
+        parcel = self._rewrite(target, candidate) if native else self._translate(target, candidate)
+        if isinstance(parcel, Verdict):
+            return parcel
+        head, body = parcel
         relay.health.begin(channel.id)
         self._sent_at = now
         if not self.notes:
             relay.journal.open(self._call, self._describe)
         limits = deadlines(relay.settings, now - self._started)
-        self.current = relay.client.send(target.origin, target.head, body, sink, limits, replayable=True)
-        return True
+        self.current = relay.client.send(target.origin, head, body, sink, limits, replayable=True)
+        return None
+
+    def _rewrite(self, target: Target, candidate: Candidate) -> tuple[bytes, bytes]:
+        """Head and body for an endpoint that speaks the client's format."""
+        form = self.carrier = target.format
+        field = target.profile.limit_field
+        self.losses = self.told = () if self.limit is None else (self._order.peek.limit_field or field,)
+        change = Change(model=candidate.upstream_model, limit=self.limit, limit_field=field)
+        body = form.rewrite(self._body, self._order.peek, change)
+        return (self._pass_headers(target) if target.passes else target.head), body
+
+    def _pass_headers(self, target: Target) -> bytes:
+        """The target's head, and the client's headers that may go on."""
+        head = target.head
+        for passed in target.passes:
+            value = None if self._exchange is None else self._exchange.header(passed.name)
+            if value is None:
+                continue
+            said = [word.strip() for word in value.split(b",") if word.strip()]
+            kept = [word for word in said if word.startswith(passed.words)]
+            if len(kept) < len(said):
+                self.losses = (*self.losses, f"header.{passed.name.decode()}")
+            if kept:
+                head += passed.name + b": " + b",".join(kept) + b"\r\n"
+        return head
+
+    def _translate(self, target: Target, candidate: Candidate) -> tuple[bytes, bytes] | Verdict:
+        """Head and body for an endpoint that speaks another format."""
+        if self._crossing is None:
+            created = self._relay.clock.wall_ms() // 1_000
+            self._crossing = Crossing(self._surface, self._order, self._call, created)
+        change = Change(model=candidate.upstream_model, limit=self.limit)
+        parcel = self._crossing.encode(target, self._body, change)
+        if isinstance(parcel, Verdict):
+            return parcel
+        self.carrier, self.losses, self.told = parcel.carrier, parcel.losses, parcel.told
+        return target.head + parcel.head, parcel.body
+
+    def head_lines(self) -> bytes:
+        """What our header lines say of the attempt that answers: losses, and to administrators the channel."""
+        lines = b""
+        if self.told:
+            lines = b"x-yescale-losses: %b\r\n" % ", ".join(self.told).encode("ascii", "replace")
+        if is_admin(self._reservation.key):
+            lines += b"x-yescale-channel: %d\r\n" % self.channel
+        return lines
 
     def forget_body(self) -> None:
         """No other attempt will follow."""

@@ -14,7 +14,7 @@ from yescale.gateway.leases import Reservation, Waiting
 from yescale.gateway.relay.passage import Passage
 from yescale.gateway.relay.relay import Relay
 from yescale.gateway.surfaces import Surface
-from yescale.protocols.codec import NO_WORDS
+from yescale.protocols.codec import NO_WORDS, PathWords
 from yescale.routing.plan import choose
 from yescale.routing.table import Candidate
 from yescale.wire.server import Exchange
@@ -38,11 +38,13 @@ class Call:
         "_relay",
         "_surface",
         "_waiting",
+        "_words",
     )
 
-    def __init__(self, relay: Relay, exchange: Exchange, surface: Surface) -> None:
+    def __init__(self, relay: Relay, exchange: Exchange, surface: Surface, words: PathWords = NO_WORDS) -> None:
         self._relay = relay
         self._surface = surface
+        self._words = words
         self._exchange = exchange
         self._id = relay.ids.mint()
         self._credentials: Credentials | None = None
@@ -113,12 +115,12 @@ class Call:
     def _admit(self, key: KeyRecord, body: bytes) -> None:
         """Check the request and reserve what it can cost at most."""
         relay = self._relay
-        peek = self._surface.format.peek(body, NO_WORDS)
+        peek = self._surface.format.peek(body, self._words)
         if isinstance(peek, Fault):
             self._refuse(peek)
             return
         least_output = relay.money.least_output_tokens
-        order = admission.judge(peek, key, relay.table, self._surface.operation, least_output)
+        order = admission.judge(peek, key, relay.table, self._surface, least_output, self._words)
         if isinstance(order, Fault):
             if order is faults.MODEL_NOT_PRICED:
                 relay.link.unpriced(peek.model)

@@ -10,14 +10,13 @@ from yescale.domain.faults import Fault
 from yescale.domain.ids import CallId, PurseId
 from yescale.domain.journal import EndLine, Outcome
 from yescale.domain.money import Nano
-from yescale.gateway import admission, answers
+from yescale.gateway import answers
 from yescale.gateway.admission import Order
 from yescale.gateway.leases import Reservation
 from yescale.gateway.relay import endings, verdicts
 from yescale.gateway.relay.attempts import Attempts
 from yescale.gateway.relay.endings import NOTHING, Ending, Served
 from yescale.gateway.relay.relay import Relay
-from yescale.gateway.relay.verdicts import Verdict
 from yescale.gateway.surfaces import Surface
 from yescale.protocols.passthrough import Tap, UpstreamError, scrub
 from yescale.protocols.sse import TooLong
@@ -28,7 +27,6 @@ from yescale.wire.timers import Deadline, Timer
 
 LOG: Final = logging.getLogger("yescale.relay")
 DEFECT: Final = "call %s failed inside the gateway: a defect"
-KEEPALIVE: Final = b": keepalive\n\n"
 _OK: Final = range(200, 300)
 _MAX_ERROR_BYTES: Final = 256 * 1024
 _MOST_ID: Final = 128  # characters of a client's own request id that are kept
@@ -82,7 +80,7 @@ class Passage:
         self._id = call
         self._exchange.listener = self
         self._relay.calls.add(self)
-        self._tries.start(call, body, self._exchange.started)
+        self._tries.start(call, body, self._exchange)
         if self._order.peek.stream:
             self._quiet = Deadline(self._relay.timers, self._keep_alive)
             self._wrote_at = self._relay.now()
@@ -94,7 +92,7 @@ class Passage:
 
     # --- attempts
 
-    def _try_next(self, verdict: Verdict) -> None:
+    def _try_next(self, verdict: verdicts.Verdict) -> None:
         """Another candidate, or the same once more, or the end. `verdict`: of the attempt before."""
         while True:
             step = self._tries.pick(verdict)
@@ -104,9 +102,10 @@ class Passage:
             if not isinstance(step, Candidate):
                 self._timer = self._relay.timers.start(step, self._again)
                 return
-            if self._tries.send(step, self):
+            refused = self._tries.send(step, self)
+            if refused is None:
                 return
-            verdict = verdicts.UNUSABLE
+            verdict = refused
 
     def _again(self) -> None:
         self._timer = None
@@ -114,10 +113,11 @@ class Passage:
             self._guard(self._send, self._tries.candidate)
 
     def _send(self, candidate: Candidate) -> None:
-        if not self._tries.send(candidate, self):
-            self._try_next(verdicts.UNUSABLE)
+        refused = self._tries.send(candidate, self)
+        if refused is not None:
+            self._try_next(refused)
 
-    def _fail(self, verdict: Verdict, status: int = 0, failure: str = "") -> None:
+    def _fail(self, verdict: verdicts.Verdict, status: int = 0, failure: str = "") -> None:
         """The attempt came to nothing and no content has gone out: try on, or tell the client."""
         self._tries.close(status, failure)
         if verdict.counts:
@@ -160,8 +160,8 @@ class Passage:
         if not self._first_at:
             self._first_at = self._relay.now()
         peek = self._order.peek
-        if peek.stream and attempt.status in _OK and verdicts.is_stream(attempt):
-            self._tap = self._surface.format.tap(peek.wants_usage, self._relay.settings.max_event_bytes)
+        if peek.stream and attempt.status in _OK and verdicts.is_stream(attempt, self._tries.carrier.stream_kind):
+            self._tap = self._tries.carrier.tap(peek.wants_usage, self._relay.settings.max_event_bytes)
             self._pipe = self._flow
         else:
             self._pipe = self._gather
@@ -205,7 +205,7 @@ class Passage:
         if exchange.begun:
             exchange.write(out)
         else:
-            exchange.begin(200, self._head(answers.EVENTS), out)
+            exchange.begin(200, self._stream_head(), out)
         self._wrote_at = self._relay.now()
         self._flowing = True
 
@@ -225,7 +225,7 @@ class Passage:
         if self._exchange.begun:
             self._exchange.end(out)
         else:
-            self._exchange.respond(200, self._head(answers.EVENTS), out)
+            self._exchange.respond(200, self._stream_head(), out)
 
     def _go_wrong(self, attempt: Attempt, fault: Fault, failure: str) -> None:
         """A stream went wrong while its connection may still be up."""
@@ -265,7 +265,7 @@ class Passage:
                 self._hear_error(attempt, body)
 
     def _weigh(self, attempt: Attempt, body: bytes) -> None:
-        answer = None if self._order.peek.stream else self._surface.format.read_answer(body)
+        answer = None if self._order.peek.stream else self._tries.carrier.read_answer(body)
         if answer is None:
             self._fail(verdicts.GARBAGE, attempt.status, "garbage")
             return
@@ -274,14 +274,14 @@ class Passage:
         kind = kind if kind.startswith(answers.JSON) else answers.JSON  # some say text/plain of what is JSON
         usage = answer.usage
         text = 0 if usage is not None and endings.believable(self._order, usage) else answer.text_bytes(body)
-        self._settle(self._well(200), Served(usage, text), partial(self._send_whole, kind, body))
+        self._settle(self._well(200), Served(usage, text), partial(self._send_whole, kind, answer.translated or body))
 
     def _send_whole(self, kind: bytes, body: bytes) -> None:
         self._exchange.respond(200, self._head(kind) + b"x-yescale-cost: %d\r\n" % self._amount, body)
 
     def _hear_error(self, attempt: Attempt, body: bytes) -> None:
         """A whole answer that is an error: the client's mistake, or a reason to try elsewhere."""
-        error = self._surface.format.read_error(body)
+        error = self._tries.carrier.read_error(body)
         verdict = verdicts.judge_answer(attempt.status, error)
         wait = verdicts.retry_after(attempt.header(b"retry-after"))
         self._tries.rest_secret(verdict, attempt.status, wait)
@@ -294,11 +294,12 @@ class Passage:
         """The client's own mistake, found by the upstream: its status, and its body without our secrets."""
         self._tries.praise()
         fault = verdicts.own_fault(status, error)
-        told = scrub(body, self._tries.secrets) if error.message else self._surface.format.render(fault, self._id)
+        form = self._surface.format
+        as_said = error.message != "" and self._tries.carrier is form
+        told = scrub(body, self._tries.secrets) if as_said else form.render(fault, self._id)
         ending = Ending(outcome="upstream_error", status=status, code=fault.code)
         if self._exchange.begun:
-            event = b"data: %b\n\n" % b" ".join(told.split(b"\n"))
-            self._settle(ending, None, partial(self._exchange.cut, event))
+            self._settle(ending, None, partial(self._exchange.cut, form.render_event(fault, self._id)))
         else:
             self._settle(ending, None, partial(self._send_error, status, told))
 
@@ -364,10 +365,11 @@ class Passage:
         if silent_s < relay.settings.keepalive_s:
             quiet.set(self._wrote_at + relay.settings.keepalive_s)
             return
-        if not exchange.begun:
-            exchange.begin(200, self._head(answers.EVENTS), KEEPALIVE)
-        elif not exchange.paused:
-            exchange.write(KEEPALIVE)
+        sign = self._surface.format.keepalive
+        if sign and not exchange.begun:
+            exchange.begin(200, self._stream_head(), sign)
+        elif sign and not exchange.paused:
+            exchange.write(sign)
         self._wrote_at = relay.now()
         quiet.set(self._wrote_at + relay.settings.keepalive_s)
 
@@ -490,10 +492,9 @@ class Passage:
 
     def _head(self, kind: bytes) -> bytes:
         """The header lines of an answer that came from an upstream."""
-        call = self._id.encode()
-        head = answers.stream_head(call) if kind is answers.EVENTS else answers.head(call, kind)
-        if self._tries.losses:
-            head += b"x-yescale-losses: %b\r\n" % ", ".join(self._tries.losses).encode()
-        if admission.is_admin(self._reservation.key):
-            head += b"x-yescale-channel: %d\r\n" % self._tries.channel
-        return head
+        return answers.head(self._id.encode(), kind) + self._tries.head_lines()
+
+    def _stream_head(self) -> bytes:
+        """The same of a stream."""
+        kind = self._surface.format.stream_kind
+        return answers.stream_head(self._id.encode(), kind) + self._tries.head_lines()

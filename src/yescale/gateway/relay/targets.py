@@ -1,27 +1,34 @@
-"""Where an attempt goes: origin and request head of a channel, built once per snapshot and secret."""
+"""Where an attempt goes: origin and request head of a channel's endpoint, built once per snapshot and secret."""
 
 import logging
 from typing import Final
 
 from msgspec import Struct
 
-from yescale.domain.ids import ChannelId
-from yescale.domain.snapshot import Channel
+from yescale.domain.ids import ChannelId, ProtocolId
+from yescale.domain.profile import Profile
+from yescale.gateway.surfaces import Surface
 from yescale.protocols.passthrough import Format
-from yescale.providers.provider import BadChannel, build_head
+from yescale.providers.provider import BadChannel, Passed, Request, build_head
 from yescale.providers.registry import PROVIDERS
+from yescale.routing.table import Candidate
 from yescale.wire.client import Origin
 
 LOG: Final = logging.getLogger("yescale.relay")
+_MOST: Final = 10_000  # of what is kept: a wildcard lets any name of a model through
 
 
-class Target(Struct, frozen=True):
-    """One channel's endpoint for one operation, signed with one secret."""
+class Target(Struct, frozen=True, kw_only=True):
+    """One channel's endpoint for one operation and model, signed with one secret."""
 
     origin: Origin
     head: bytes
     format: Format
-    limit_field: str
+    profile: Profile
+    passes: tuple[Passed, ...] = ()
+
+
+_Place = tuple[ChannelId, str, str, ProtocolId, bool, int]
 
 
 class Targets:
@@ -30,28 +37,50 @@ class Targets:
     __slots__ = ("_known",)
 
     def __init__(self) -> None:
-        self._known: dict[tuple[ChannelId, str, int], Target | None] = {}
+        self._known: dict[_Place, Target | None] = {}
 
-    def find(self, channel: Channel, operation: str, secret: int) -> Target | None:
+    def find(self, candidate: Candidate, surface: Surface, secret: int, *, stream: bool) -> Target | None:
         """The target, or None where the channel is not usable."""
-        place = (channel.id, operation, secret)
-        if place not in self._known:
-            self._known[place] = _build(channel, operation, secret)
-        return self._known[place]
+        spoken = surface.format.id
+        place = (candidate.channel.id, candidate.upstream_model, surface.operation, spoken, stream, secret)
+        try:
+            return self._known[place]
+        except KeyError:
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            target = self._known[place] = _build(candidate, surface, secret, stream=stream)
+            return target
 
 
-def _build(channel: Channel, operation: str, secret: int) -> Target | None:
+def _build(candidate: Candidate, surface: Surface, secret: int, *, stream: bool) -> Target | None:
+    channel = candidate.channel
     provider = PROVIDERS.get(channel.provider)
     if provider is None:
         LOG.error("channel %d names a provider that this version does not know: %s", channel.id, channel.provider)
         return None
+    endpoint = provider.endpoint(surface.operation, surface.format.id)
+    if endpoint is None:
+        LOG.error("channel %d: its provider %s has no endpoint for '%s'", channel.id, provider.id, surface.operation)
+        return None
+    request = Request(
+        endpoint=endpoint,
+        model=candidate.upstream_model,
+        stream=stream,
+        secret=channel.secrets[secret] if channel.secrets else "",
+    )
     try:
         origin, _ = Origin.parse(channel.base_url or provider.base_url)
-        head = build_head(channel, provider, operation, channel.secrets[secret] if channel.secrets else "")
+        head = build_head(channel, provider, request)
     except BadChannel as error:
         LOG.error("%s; mend the channel", error)  # noqa: TRY400 - no defect: no traceback
         return None
     except ValueError:  # its text would hold the address, which may hold a password
         LOG.error("channel %d has a base URL that cannot be used; mend it", channel.id)  # noqa: TRY400 - as above
         return None
-    return Target(origin, head, provider.endpoints[operation].format, provider.limit_field)
+    return Target(
+        origin=origin,
+        head=head,
+        format=endpoint.format,
+        profile=provider.profile(candidate.upstream_model),
+        passes=endpoint.passes if endpoint.format.id == surface.format.id else (),
+    )

@@ -67,7 +67,6 @@ _FAILURES: Final[Mapping[Failure, Verdict]] = MappingProxyType(
         Failure.GARBAGE: GARBAGE,
     }
 )
-_EVENTS: Final = b"text/event-stream"
 _NEGLIGIBLE_S: Final = 1.0  # a first attempt takes the deadlines as they are
 _CLIENT_ERRORS: Final = range(400, 500)
 
@@ -111,10 +110,10 @@ def deadlines(settings: RelaySettings, spent_s: float) -> Deadlines:
     return replace(settings.deadlines, total_s=max(1.0, left))
 
 
-def is_stream(attempt: Attempt) -> bool:
-    """Whether an answer is a stream of events that can be read as it passes."""
+def is_stream(attempt: Attempt, expected: bytes) -> bool:
+    """Whether an answer is a stream of this content type that can be read as it passes."""
     kind = attempt.header(b"content-type")
-    if kind is None or kind[: len(_EVENTS)].lower() != _EVENTS:
+    if kind is None or kind[: len(expected)].lower() != expected:
         return False
     return attempt.header(b"content-encoding") in (None, b"identity")
 

@@ -1,0 +1,131 @@
+"""Calls whose two sides speak different formats: the request re-encoded, the answer translated as it comes. Pure."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec.structs import replace
+
+from yescale.domain.chat import ChatRequest, ChatResponse
+from yescale.domain.content import Audio, Image, Inline, Refusal, Text, Thinking, ToolCall
+from yescale.domain.events import Event, MessageEnd, PartDelta, PartStart, StreamEnd, StreamError, UsageReport
+from yescale.domain.profile import Profile
+from yescale.domain.usage import Usage
+from yescale.protocols.codec import Codec, Encoded, Envelope, Garbled, StreamDecoder, StreamEncoder
+from yescale.protocols.passthrough import Answer, Change, Format, Tap, UpstreamError
+
+_UNREADABLE: Final = UpstreamError(message="The provider's stream could not be read.")
+
+
+def encode(request: ChatRequest, upstream: Codec, profile: Profile, change: Change) -> Encoded:
+    """The request as an endpoint of another format takes it: its model, a limit where one must be, usage asked for."""
+    limit = request.max_tokens if change.limit is None else change.limit
+    return upstream.encode_request(
+        replace(request, model=change.model, max_tokens=limit, usage_wanted=request.stream), profile
+    )
+
+
+class Translation:
+    """One call in translation: a Carrier from the endpoint's format to the client's."""
+
+    __slots__ = ("_client", "_endpoint", "_envelope", "_upstream", "stream_kind")
+
+    def __init__(self, client: Codec, endpoint: Format, upstream: Codec, envelope: Envelope) -> None:
+        self._client = client
+        self._upstream = upstream
+        self._envelope = envelope
+        self._endpoint = endpoint
+        self.stream_kind = endpoint.stream_kind
+
+    def tap(self, _wants_usage: bool, max_event_bytes: int) -> Tap:
+        """What the client wants of usage, the envelope's request says."""
+        return TranslatingTap(
+            self._upstream.stream_decoder(max_event_bytes), self._client.stream_encoder(self._envelope)
+        )
+
+    def read_answer(self, body: bytes) -> Answer | None:
+        """A whole answer, with what the client gets; None: this is no answer of the upstream's format."""
+        try:
+            response = self._upstream.decode_response(body)
+        except Garbled:
+            return None
+        size = _size_of(response)
+        return Answer(response.usage, lambda _: size, self._client.encode_response(response, self._envelope))
+
+    def read_error(self, body: bytes) -> UpstreamError:
+        """What the upstream's error body says."""
+        return self._endpoint.read_error(body)
+
+
+class TranslatingTap:
+    """A stream in translation."""
+
+    __slots__ = ("_decoder", "_encoder", "done", "error", "finished", "text_bytes", "usage")
+
+    def __init__(self, decoder: StreamDecoder, encoder: StreamEncoder) -> None:
+        self._decoder = decoder
+        self._encoder = encoder
+        self.usage: Usage | None = None
+        self.done = False
+        self.finished = False
+        self.error: UpstreamError | None = None
+        self.text_bytes = 0
+
+    def feed(self, data: bytes) -> bytes:
+        """What the client may have now."""
+        if self.done or self.error is not None:
+            return b""
+        try:
+            return self._translate(self._decoder.feed(data))
+        except Garbled:
+            self.error = _UNREADABLE
+            return b""
+
+    def finish(self) -> bytes:
+        """The upstream's stream is over."""
+        if self.done or self.error is not None:
+            return b""
+        try:
+            return self._translate(self._decoder.finish())
+        except Garbled:
+            self.error = _UNREADABLE
+            return b""
+
+    def _translate(self, events: Iterable[Event]) -> bytes:
+        encode = self._encoder.encode
+        out: list[bytes] = []
+        for event in events:
+            match event:
+                case PartDelta():
+                    self.text_bytes += len(event.data)
+                case PartStart():
+                    self.text_bytes += _bytes_of(event.part)
+                case UsageReport():
+                    self.usage = event.usage
+                case MessageEnd():
+                    self.finished = True
+                case StreamEnd():
+                    self.done = True
+                case StreamError():
+                    self.error = UpstreamError(message=event.message, code=event.code, type=event.type)
+                    break
+                case _:
+                    pass
+            out.append(encode(event))
+        return b"".join(out)
+
+
+def _size_of(response: ChatResponse) -> int:
+    return sum(_bytes_of(part) for choice in response.choices for part in choice.parts)
+
+
+def _bytes_of(part: object) -> int:
+    """About how many bytes a model wrote for a part."""
+    match part:
+        case Text() | Thinking() | Refusal():
+            return len(part.text)
+        case ToolCall():
+            return len(part.name) + len(part.arguments)
+        case Image() | Audio():
+            return len(part.source.data) if isinstance(part.source, Inline) else 0
+        case _:
+            return 0
