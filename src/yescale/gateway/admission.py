@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from yescale.pricing.ceiling import Ask, Ceiling
 from yescale.protocols.codec import NO_WORDS, PathWords
 from yescale.protocols.passthrough import Peek
 from yescale.routing.table import Offer, Table, Tier
+from yescale.wire.server import Exchange
 
 UNSTATED_CONTEXT: Final = 1_048_576  # tokens; where the catalogue states no context window
 _ADMIN: Final = 10
@@ -65,6 +67,12 @@ class Order(Struct, frozen=True, kw_only=True):
     words: PathWords = NO_WORDS
 
 
+def find_credentials(exchange: Exchange, surface: Surface) -> Credentials | Fault:
+    """The API key of a request, where its surface lets it stand."""
+    said = _said(exchange, surface) if surface.key_query else exchange.headers
+    return read_credentials(said, surface.key_headers)
+
+
 def read_credentials(headers: Iterable[tuple[bytes, bytes]], places: tuple[bytes, ...]) -> Credentials | Fault:
     """The API key of a request: `Bearer sk-...`, bare `sk-...` or without `sk-`, in the headers that may hold it."""
     found: Credentials | None = None
@@ -78,6 +86,15 @@ def read_credentials(headers: Iterable[tuple[bytes, bytes]], places: tuple[bytes
             return faults.TWO_KEYS
         found = credentials if credentials.key else found
     return faults.MISSING_KEY if found is None else found
+
+
+def _said(exchange: Exchange, surface: Surface) -> Iterable[tuple[bytes, bytes]]:
+    """The headers, and the query's parameter that may hold a key as if it were one."""
+    yield from exchange.headers
+    for part in exchange.query.split(b"&"):
+        name, _, value = part.partition(b"=")
+        if name == surface.key_query:
+            yield surface.key_headers[0], unquote_to_bytes(value)
 
 
 def _read_key(value: bytes) -> Credentials | None:

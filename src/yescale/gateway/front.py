@@ -1,6 +1,7 @@
 """The front of a worker: which request is answered here, and by whom; all others go to control."""
 
 from typing import Final, Protocol, cast
+from urllib.parse import unquote_to_bytes
 
 from yescale.domain import faults
 from yescale.gateway import answers, cors, surfaces
@@ -10,6 +11,7 @@ from yescale.gateway.relay.call import Call
 from yescale.gateway.relay.relay import Relay
 from yescale.gateway.surfaces import Kind, Place, Surface
 from yescale.protocols import openai_chat
+from yescale.protocols.codec import NO_WORDS, PathWords
 from yescale.wire.client import Origin
 from yescale.wire.server import Exchange
 
@@ -61,7 +63,8 @@ class Front:
     def _open(self, exchange: Exchange, place: Place, surface: Surface) -> int:
         match surface.kind:
             case Kind.RELAY:
-                Call(self._relay, exchange, surface).open()
+                chosen = surfaces.choose(surface, exchange.query)
+                Call(self._relay, exchange, chosen, _words(place, chosen)).open()
                 return self._relay.settings.max_body_bytes
             case Kind.MODELS:
                 Listing(self._relay, exchange, surface, place.rest).open()
@@ -77,3 +80,10 @@ class Front:
         fault = faults.WRONG_METHOD.saying(f"{path} does not answer {method}; it answers {place.allow.decode()}.")
         form = next(iter(place.methods.values())).format
         answers.refuse(exchange, fault, form, self._relay.ids.mint(), b"allow: %b\r\n" % place.allow)
+
+
+def _words(place: Place, surface: Surface) -> PathWords:
+    """What the path says of the request."""
+    if not place.rest:
+        return NO_WORDS
+    return PathWords(unquote_to_bytes(place.rest).decode(errors="replace"), surface.stream)

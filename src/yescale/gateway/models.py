@@ -40,7 +40,7 @@ class Listing:
     def open(self) -> None:
         """The head is here; there is no body to wait for."""
         self._exchange.listener = self
-        credentials = admission.read_credentials(self._exchange.headers, self._surface.key_headers)
+        credentials = admission.find_credentials(self._exchange, self._surface)
         if isinstance(credentials, Fault):
             self._refuse(credentials)
             return

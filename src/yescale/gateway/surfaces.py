@@ -21,7 +21,7 @@ class Kind(Enum):
 
 
 class Surface(Struct, frozen=True, kw_only=True):
-    """A format offered to clients at a path."""
+    """A format offered to clients at a path. A `*` in a path stands for one part of it, as a rule a model's name."""
 
     method: bytes
     path: bytes
@@ -31,7 +31,7 @@ class Surface(Struct, frozen=True, kw_only=True):
     key_headers: tuple[bytes, ...] = (b"authorization",)  # where the contract lets the API key stand
     key_query: bytes = b""  # and the name of a query parameter
     stream: bool = False  # the path itself asks for a stream
-    by_query: Mapping[bytes, Format] = MappingProxyType({})  # another format where the query has this parameter
+    by_query: tuple[bytes, "Surface"] | None = None  # what answers instead where the query has this parameter
 
 
 SURFACES: Final = (
@@ -64,6 +64,24 @@ class Place(Struct, frozen=True):
         return b", ".join([*self.methods, *more, b"OPTIONS"])
 
 
+class _Pattern(Struct, frozen=True):
+    """A path with a `*`: what stands before and behind it."""
+
+    stem: bytes
+    tail: bytes
+    place: Place
+
+    def match(self, path: bytes) -> Place | None:
+        rest = path[len(self.stem) : len(path) - len(self.tail)]
+        fits = path.startswith(self.stem) and path.endswith(self.tail) and len(path) > len(self.stem) + len(self.tail)
+        return Place(self.place.methods, rest) if fits else None
+
+
+def _pattern(path: bytes, place: Place) -> _Pattern:
+    stem, _, tail = path.partition(b"*")
+    return _Pattern(stem, tail, place)
+
+
 def _index(surfaces: tuple[Surface, ...]) -> Mapping[bytes, Place]:
     found: dict[bytes, dict[bytes, Surface]] = {}
     for surface in surfaces:
@@ -75,11 +93,17 @@ def _index(surfaces: tuple[Surface, ...]) -> Mapping[bytes, Place]:
 
 
 _PLACES: Final = _index(SURFACES)
-_STEMS: Final = MappingProxyType({path[:-1]: place for path, place in _PLACES.items() if path.endswith(b"/*")})
+# Those with a tail first: a model's name may hold anything, so a path that ends in a tail is meant by it.
+_PATTERNS: Final = tuple(
+    sorted(
+        (_pattern(path, place) for path, place in _PLACES.items() if b"*" in path),
+        key=lambda pattern: (-len(pattern.tail), -len(pattern.stem)),
+    )
+)
 _SLASHES: Final = re.compile(rb"//+")
-_VERSIONS: Final = re.compile(rb"^(?:/v1)+(?=/v1/)")
+_VERSIONS: Final = re.compile(rb"^(?:/v1)+(?=/v1(?:beta)?/)")
 _LONGEST: Final = 1_024
-_TWICE: Final = re.compile(rb"(/chat/completions|/embeddings|/models)\1$")
+_TWICE: Final = re.compile(rb"(/chat/completions|/completions|/embeddings|/models|/messages|/responses)\1$")
 
 
 def find(path: bytes) -> Place | None:
@@ -89,7 +113,7 @@ def find(path: bytes) -> Place | None:
     /chat/completions, //v1/chat/completions/, /v1/v1/chat/completions, /v1/chat/completions/chat/completions.
     """
     place = _PLACES.get(path)
-    if place is not None and not path.endswith(b"*"):
+    if place is not None and b"*" not in path:
         return place
     if len(path) > _LONGEST:
         return None
@@ -98,8 +122,16 @@ def find(path: bytes) -> Place | None:
 
 
 def _look_up(path: bytes) -> Place | None:
-    for stem, place in _STEMS.items():
-        if path.startswith(stem) and len(path) > len(stem):
-            return Place(place.methods, path[len(stem) :])
+    for pattern in _PATTERNS:
+        place = pattern.match(path)
+        if place is not None:
+            return place
     path = _TWICE.sub(rb"\1", path.rstrip(b"/"))
-    return None if path.endswith(b"/*") else _PLACES.get(path)
+    return None if b"*" in path else _PLACES.get(path)
+
+
+def choose(surface: Surface, query: bytes) -> Surface:
+    """The surface that answers a query: the one that the path names, or what one of its parameters asks for."""
+    if surface.by_query is not None and query and surface.by_query[0] in query.split(b"&"):
+        return surface.by_query[1]
+    return surface

@@ -64,7 +64,7 @@ class Call:
         if (exchange.header(b"content-encoding") or b"identity").lower() != b"identity":
             self._refuse(faults.UNSUPPORTED_ENCODING)
             return
-        credentials = admission.read_credentials(exchange.headers, self._surface.key_headers)
+        credentials = admission.find_credentials(exchange, self._surface)
         if isinstance(credentials, Fault):
             self._refuse(credentials)
             return
