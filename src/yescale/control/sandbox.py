@@ -1,0 +1,92 @@
+"""The channels to the sandbox's fake providers: made at the first start with one, and pointed at it at every later."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from yescale.control.catalogue import Entry, read_seed
+from yescale.control.secrets import Vault
+from yescale.control.seeding import catalogue_entry
+from yescale.control.snapshot import seal_secrets
+from yescale.domain.ids import ChannelId, ModelName
+from yescale.store.catalogue import set_model
+from yescale.store.channels import ChannelRow, NewChannel, create_channel, list_channels, update_channel
+
+_ENABLED: Final = 1
+_DISABLED: Final = 2
+_EVERYONE: Final = ("default", "normal")
+
+
+class FakeProvider(Struct, frozen=True, kw_only=True):
+    """A channel to one of the sandbox's providers: its path there, a key that it takes, and the seed's models that it
+    is to serve, by owner and operation. The key opens nothing but the fake providers of this machine.
+    """
+
+    name: str
+    provider: str
+    path: str
+    secret: str
+    owner: str
+    operations: frozenset[str]
+    groups: tuple[str, ...]
+
+    def serves(self, entry: Entry) -> bool:
+        """Whether a seed entry is this provider's."""
+        return entry.owner == self.owner and bool(self.operations & set(entry.operations))
+
+
+FAKE_PROVIDERS: Final = (
+    FakeProvider(
+        name="sandbox",
+        provider="openai",
+        path="/openai/v1",
+        secret="sk-sandbox-yescale",  # noqa: S106 - as the class says
+        owner="openai",
+        operations=frozenset({"chat", "embed"}),
+        groups=("openai", "openaivip"),
+    ),
+)
+
+
+async def follow(connection: AsyncConnection, vault: Vault, url: str, *, now_ms: int) -> None:
+    """Point every sandbox channel at the sandbox, making those that are not there; rest them all where `url` is ""."""
+    there = {row.name: row for row in await list_channels(connection)}
+    for fake in FAKE_PROVIDERS:
+        row = there.get(fake.name)
+        if row is not None:
+            await _point(connection, row, f"{url}{fake.path}" if url else "", now_ms)
+        elif url:
+            await _add(connection, vault, fake, url, now_ms)
+
+
+async def _point(connection: AsyncConnection, row: ChannelRow, url: str, now_ms: int) -> None:
+    """Send calls to the sandbox where it is now; none to one that this start does not have."""
+    wanted = (url, _ENABLED) if url else (row.base_url, _DISABLED)
+    if (row.base_url, row.status) != wanted:
+        await update_channel(connection, ChannelId(row.id), now_ms=now_ms, base_url=wanted[0], status=wanted[1])
+
+
+async def _add(connection: AsyncConnection, vault: Vault, fake: FakeProvider, url: str, now_ms: int) -> None:
+    new = NewChannel(
+        name=fake.name,
+        provider=fake.provider,
+        base_url=f"{url}{fake.path}",
+        secrets=seal_secrets(vault, (fake.secret,)),
+        models=await _open_models(connection, filter(fake.serves, read_seed()), now_ms),
+        groups=(*_EVERYONE, *fake.groups),
+    )
+    await create_channel(connection, new, now_ms=now_ms)
+
+
+async def _open_models(connection: AsyncConnection, entries: Iterable[Entry], now_ms: int) -> dict[str, str]:
+    """The models under their own names, and with every scenario's suffix."""
+    names: dict[str, str] = {}
+    for entry in entries:
+        wildcard = ModelName(f"{entry.name}+*")
+        names |= {entry.name: entry.name, wildcard: wildcard}
+        scenario = replace(catalogue_entry(entry), name=wildcard, priced_as=entry.name)
+        await set_model(connection, scenario, now_ms=now_ms)
+    return names
