@@ -81,7 +81,7 @@ async def test_a_refused_request_with_a_good_key_reaches_nobody(rig: Rig) -> Non
         ((b"Authorization : Bearer sk-%b\r\n" % KEY.encode(),), 400),
         ((b"Authorization: Bearer\r\n sk-%b\r\n" % KEY.encode(),), 400),
         ((CREDENTIALS, b"Content-Encoding: identity\r\n"), 200),
-        ((CREDENTIALS, b"Content-Encoding: gzip\r\n"), 415),
+        ((CREDENTIALS, b"Content-Encoding: gzip\r\n"), 400),
         ((CREDENTIALS, b"Content-Encoding: zstd\r\n"), 415),
         ((CREDENTIALS, b"Content-Encoding: identity, gzip\r\n"), 415),
     ],
@@ -109,7 +109,7 @@ async def test_a_foreign_host_changes_nothing_and_is_not_passed_on(rig: Rig) -> 
 async def test_an_encoded_upload_without_end_is_refused_at_its_head_and_not_read(rig: Rig) -> None:
     head = b"POST /v1/chat/completions HTTP/1.1\r\n" + HOST + CREDENTIALS
     with contextlib.closing(Peer(await dial(("127.0.0.1", rig.port)))) as peer:
-        await peer.send(head + b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await peer.send(head + b"Content-Encoding: zstd\r\nTransfer-Encoding: chunked\r\n\r\n")
         assert statuses(await peer.read_until(b"unsupported_content_encoding")) == [415]
         with pytest.raises(ConnectionError):
             await asyncio.wait_for(flood(peer), 10)

@@ -97,7 +97,10 @@ WRONG_METHOD: Final = _caller(
 TOO_SLOW: Final = _caller(408, "invalid_request_error", "request_timeout", "The request did not arrive in time.")
 TOO_LARGE: Final = _caller(413, "invalid_request_error", "request_too_large", "The request body is too large.")
 UNSUPPORTED_ENCODING: Final = _caller(
-    415, "invalid_request_error", "unsupported_content_encoding", "Send the body without Content-Encoding."
+    415,
+    "invalid_request_error",
+    "unsupported_content_encoding",
+    "Send the body as it is, or compressed with gzip or deflate.",
 )
 UPGRADE_REQUIRED: Final = _caller(
     426, "invalid_request_error", "upgrade_not_supported", "This path speaks plain HTTP; it has no WebSocket."

@@ -1,7 +1,10 @@
 """What the front answers itself, and what goes to control."""
 
 import asyncio
+import gzip
 import json
+import zlib
+from collections.abc import Callable
 
 import pytest
 
@@ -9,11 +12,19 @@ from tests.integration.gateway.control import KEY, key_record
 from tests.integration.gateway.rig import Answer, Rig
 from yescale.domain.ids import ModelName
 
+CHAT = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}).encode()
+
 
 async def ask(rig: Rig, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
     client = await rig.client()
     client.send(method, path, body, **headers)
     return await client.answer(body=method != "HEAD")
+
+
+async def post(rig: Rig, body: bytes, coding: str) -> Answer:
+    return await ask(
+        rig, "POST", "/v1/chat/completions", body, content_encoding=coding, authorization=f"Bearer sk-{KEY}"
+    )
 
 
 async def test_healthz_answers(rig: Rig) -> None:
@@ -37,8 +48,34 @@ async def test_a_wrong_method_names_the_right_ones(rig: Rig) -> None:
 
 
 async def test_an_encoded_body_is_refused(rig: Rig) -> None:
-    answer = await ask(rig, "POST", "/v1/chat/completions", b"x", content_encoding="gzip")
+    answer = await ask(rig, "POST", "/v1/chat/completions", b"x", content_encoding="br")
     assert (answer.status, answer.json["error"]["code"]) == (415, "unsupported_content_encoding")
+
+
+@pytest.mark.parametrize(
+    ("coding", "packed"), [("gzip", gzip.compress), ("GZIP", gzip.compress), ("deflate", zlib.compress)]
+)
+async def test_a_compressed_body_is_read(rig: Rig, coding: str, packed: Callable[[bytes], bytes]) -> None:
+    answer = await post(rig, packed(CHAT), coding)
+    assert answer.status == 200
+    assert rig.first.visits[0].json["messages"] == json.loads(CHAT)["messages"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (gzip.compress(b" " * (32 * 1024 * 1024 + 1)), 413),
+        (gzip.compress(CHAT)[:-3], 400),
+        (gzip.compress(CHAT) + b"more", 400),
+        (zlib.compress(CHAT), 400),
+        (b"", 400),
+    ],
+    ids=["a bomb", "cut off", "followed", "another coding", "empty"],
+)
+async def test_a_compressed_body_that_is_none_or_too_large_reaches_nobody(rig: Rig, body: bytes, status: int) -> None:
+    answer = await post(rig, body, "gzip")
+    assert answer.status == status
+    assert rig.first.visits == rig.second.visits == []
 
 
 async def test_an_unknown_path_is_controls_to_answer(rig: Rig) -> None:

@@ -7,7 +7,7 @@ from yescale.domain import faults
 from yescale.domain.faults import Fault
 from yescale.domain.journal import NoLine
 from yescale.domain.link import KeyRecord, Refused
-from yescale.gateway import admission, answers
+from yescale.gateway import admission, answers, inflating
 from yescale.gateway.admission import Credentials, Order
 from yescale.gateway.keys import Unavailable
 from yescale.gateway.leases import Reservation, Waiting
@@ -29,6 +29,7 @@ class Call:
     __slots__ = (
         "_body",
         "_candidate",
+        "_coding",
         "_credentials",
         "_ended",
         "_exchange",
@@ -47,6 +48,7 @@ class Call:
         self._words = words
         self._exchange = exchange
         self._id = relay.ids.mint()
+        self._coding = 0  # how the body is compressed
         self._credentials: Credentials | None = None
         self._key: KeyRecord | None = None
         self._body: bytes | None = None
@@ -61,9 +63,13 @@ class Call:
         """The head is here: find out who calls, before the body is read."""
         exchange = self._exchange
         exchange.listener = self
-        if (exchange.header(b"content-encoding") or b"identity").lower() != b"identity":
-            self._refuse(faults.UNSUPPORTED_ENCODING)
-            return
+        encoding = exchange.header(b"content-encoding")
+        if encoding is not None:
+            coding = inflating.find_coding(encoding)
+            if isinstance(coding, Fault):
+                self._refuse(coding)
+                return
+            self._coding = coding
         credentials = admission.find_credentials(exchange, self._surface)
         if isinstance(credentials, Fault):
             self._refuse(credentials)
@@ -115,6 +121,12 @@ class Call:
     def _admit(self, key: KeyRecord, body: bytes) -> None:
         """Check the request and reserve what it can cost at most."""
         relay = self._relay
+        if self._coding:
+            inflated = inflating.inflate(body, self._coding, relay.settings.max_body_bytes)
+            if isinstance(inflated, Fault):
+                self._refuse(inflated)
+                return
+            self._body = body = inflated
         peek = self._surface.format.peek(body, self._words)
         if isinstance(peek, Fault):
             self._refuse(peek)
