@@ -1,6 +1,5 @@
-"""GET /v1/models and /v1/models/{id}: what the key's group and list let it use, with OpenAI's fields and some more."""
+"""GET /v1/models, /v1beta/models and one model of them: what the key's group and list let it use."""
 
-from collections.abc import Iterable
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -10,15 +9,12 @@ from yescale.domain import faults
 from yescale.domain.faults import Fault
 from yescale.domain.ids import ModelName
 from yescale.domain.link import KeyRecord
-from yescale.domain.money import NANO_PER_USD, RATIO_ONE
-from yescale.domain.price import PriceRule
-from yescale.domain.snapshot import Model
-from yescale.gateway import admission, answers
+from yescale.gateway import admission, answers, catalogues
 from yescale.gateway.admission import Credentials
+from yescale.gateway.catalogues import Shape
 from yescale.gateway.keys import Unavailable
 from yescale.gateway.relay.relay import Relay
 from yescale.gateway.surfaces import Surface
-from yescale.routing.table import Table
 from yescale.wire.server import Exchange
 
 _JSON: Final = msgspec.json.Encoder()
@@ -73,52 +69,24 @@ class Listing:
 
     def _answer(self, key: KeyRecord) -> bytes | Fault:
         table = self._relay.table
+        shape = self._shape()
         if not self._asked:
             found = (table.model(ModelName(name)) for name in admission.visible_models(key, table))
-            data = [describe(model, table, key.group) for model in found if model is not None]
-            return _JSON.encode({"object": "list", "success": True, "data": data})
+            page = catalogues.read_page(self._exchange.query)
+            if isinstance(page, Fault):
+                return page
+            return _JSON.encode(shape.all([model for model in found if model is not None], table, key.group, page))
         name = ModelName(self._asked)
         model = table.model(name)
         if model is None or not table.tiers(key.group, name) or (key.models is not None and name not in key.models):
             return admission.not_found(name, key, table)
-        return _JSON.encode(describe(model, table, key.group))
+        return _JSON.encode(shape.one(model, table, key.group))
+
+    def _shape(self) -> Shape:
+        """Anthropic's clients ask the same path as OpenAI's, with a header of their own."""
+        if self._exchange.header(b"anthropic-version") is not None:
+            return catalogues.ANTHROPIC
+        return self._surface.listing
 
     def _refuse(self, fault: Fault) -> None:
         answers.refuse(self._exchange, fault, self._surface.format, self._id)
-
-
-def describe(model: Model, table: Table, group: str) -> dict[str, object]:
-    """One entry: OpenAI's four fields, and what else a client would ask for. Prices are before the group's ratio."""
-    known = table.group(group)
-    return {
-        "id": model.name,
-        "object": "model",
-        "created": model.created,
-        "owned_by": model.owner,
-        "context_length": model.context_window or None,
-        "max_output_tokens": model.max_output or None,
-        "input_modalities": model.input_modalities,
-        "output_modalities": model.output_modalities,
-        "operations": model.operations,
-        "prices": _prices(table.book.rules(model.priced_as)),
-        "group_ratio": _decimal(RATIO_ONE if known is None else known.ratio, RATIO_ONE),
-    }
-
-
-def _prices(rules: Iterable[PriceRule]) -> list[dict[str, object]]:
-    return [
-        {
-            "meter": rule.meter,
-            "per": rule.per,
-            "usd": _decimal(rule.price, NANO_PER_USD),
-            "when": [{"attribute": c.attribute, "op": c.op, "value": c.value} for c in rule.when],
-        }
-        for rule in rules
-    ]
-
-
-def _decimal(value: int, unit: int) -> str:
-    """An exact decimal fraction, since money is never a float."""
-    digits = len(str(unit)) - 1
-    fraction = f"{value % unit:0{digits}d}".rstrip("0")
-    return f"{value // unit}.{fraction}" if fraction else str(value // unit)

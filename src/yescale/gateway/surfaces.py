@@ -8,6 +8,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from yescale.gateway import catalogues
+from yescale.gateway.catalogues import Shape
 from yescale.protocols import openai_chat
 from yescale.protocols.passthrough import Format
 
@@ -31,8 +33,11 @@ class Surface(Struct, frozen=True, kw_only=True):
     key_headers: tuple[bytes, ...] = (b"authorization",)  # where the contract lets the API key stand
     key_query: bytes = b""  # and the name of a query parameter
     stream: bool = False  # the path itself asks for a stream
+    listing: Shape = catalogues.OPENAI  # of models
     by_query: tuple[bytes, "Surface"] | None = None  # what answers instead where the query has this parameter
 
+
+_GOOGLE_KEYS: Final = (b"authorization", b"x-goog-api-key")
 
 SURFACES: Final = (
     Surface(method=b"POST", path=b"/v1/chat/completions", kind=Kind.RELAY, operation="chat"),
@@ -45,6 +50,22 @@ SURFACES: Final = (
     ),
     Surface(method=b"GET", path=b"/v1/models", kind=Kind.MODELS, key_headers=(b"authorization", b"x-api-key")),
     Surface(method=b"GET", path=b"/v1/models/*", kind=Kind.MODELS, key_headers=(b"authorization", b"x-api-key")),
+    Surface(
+        method=b"GET",
+        path=b"/v1beta/models",
+        kind=Kind.MODELS,
+        listing=catalogues.GEMINI,
+        key_headers=_GOOGLE_KEYS,
+        key_query=b"key",
+    ),
+    Surface(
+        method=b"GET",
+        path=b"/v1beta/models/*",
+        kind=Kind.MODELS,
+        listing=catalogues.GEMINI,
+        key_headers=_GOOGLE_KEYS,
+        key_query=b"key",
+    ),
     Surface(method=b"GET", path=b"/healthz", kind=Kind.HEALTH),
 )
 

@@ -202,3 +202,44 @@ async def test_five_hundred_streams_do_not_mix(rig: Rig) -> None:
 
     await asyncio.gather(*(one(number) for number in range(500)))
     assert len({end.id for end in rig.ends}) == 500
+
+
+async def list_models(rig: Rig, path: str, **headers: str) -> Answer:
+    return await ask(rig, "GET", path, b"", **headers)
+
+
+async def test_the_list_of_models_comes_in_the_shape_of_the_client(rig: Rig) -> None:
+    openai = (await list_models(rig, "/v1/models", authorization=f"Bearer sk-{KEY}")).json
+    names = [entry["id"] for entry in openai["data"]]
+    assert openai["object"] == "list"
+    assert "gpt-4o" in names
+    more = {"x_api_key": f"sk-{KEY}", "anthropic_version": "2023-06-01"}
+    anthropic = (await list_models(rig, "/v1/models", **more)).json
+    assert [entry["id"] for entry in anthropic["data"]] == names
+    assert (anthropic["first_id"], anthropic["last_id"], anthropic["has_more"]) == (names[0], names[-1], False)
+    google = (await list_models(rig, f"/v1beta/models?key=sk-{KEY}")).json
+    assert [entry["name"] for entry in google["models"]] == [f"models/{name}" for name in names]
+    one = (await list_models(rig, "/v1beta/models/gpt-4o", x_goog_api_key=KEY)).json
+    assert (one["name"], "generateContent" in one["supportedGenerationMethods"]) == ("models/gpt-4o", True)
+
+
+async def test_pages_of_models_follow_one_another(rig: Rig) -> None:
+    google = {"x_goog_api_key": KEY}
+    first = (await list_models(rig, "/v1beta/models?pageSize=1", **google)).json
+    rest = (await list_models(rig, f"/v1beta/models?pageSize=100&pageToken={first['nextPageToken']}", **google)).json
+    whole = (await list_models(rig, "/v1beta/models", **google)).json
+    assert first["models"] + rest["models"] == whole["models"]
+    assert rest["nextPageToken"] is None
+    anthropic = {"x_api_key": KEY, "anthropic_version": "2023-06-01"}
+    last = whole["models"][-1]["name"].removeprefix("models/")
+    before = (await list_models(rig, f"/v1/models?limit=1&before_id={last}", **anthropic)).json
+    assert [entry["id"] for entry in before["data"]] == [whole["models"][-2]["name"].removeprefix("models/")]
+    assert before["has_more"] is True
+    wrong = await list_models(rig, "/v1/models?limit=x", **anthropic)
+    assert (wrong.status, wrong.json["error"]["param"]) == (400, "limit")
+
+
+async def test_a_key_in_the_query_counts_only_where_google_has_it(rig: Rig) -> None:
+    assert (await list_models(rig, f"/v1/models?key=sk-{KEY}")).status == 401
+    both = await list_models(rig, "/v1beta/models?key=sk-" + "x" * 48, x_goog_api_key=KEY)
+    assert (both.status, both.json["error"]["code"]) == (400, "conflicting_api_keys")
