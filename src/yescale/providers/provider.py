@@ -17,6 +17,7 @@ _FORBIDDEN: Final = frozenset(
 )
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _PATH: Final = "/%:@!$&'()*+,;=~-._"
+_QUERY: Final = "/%:@!$&'()*+,;=~-._?"
 _SEGMENT: Final = ":@~-._"  # a model's name must not leave its place in the path
 
 
@@ -44,6 +45,24 @@ class KeyHeader(Struct, frozen=True):
     def sign(self, secret: str) -> Mapping[str, str]:
         """The one header."""
         return {self.name: secret}
+
+
+class Unsigned(Struct, frozen=True, kw_only=True, gc=False):
+    """A request as a signature covers it: `target` is path and query as sent."""
+
+    host: str
+    target: str
+    body: bytes
+    secret: str
+    now_s: int  # unix seconds
+
+
+class Signer(Protocol):
+    """How a request is signed where its body and the time are signed too."""
+
+    def __call__(self, request: Unsigned) -> Mapping[str, str]:
+        """The headers that carry the signature. Raises BadChannel where the secret is none of its kind."""
+        ...
 
 
 class Passed(Struct, frozen=True):
@@ -81,7 +100,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     id: ProviderId
     title: str
     base_url: str  # "" = every channel states its own
-    auth: Auth
+    auth: Auth | Signer
     endpoints: Mapping[str, tuple[Endpoint, ...]]  # by operation; the first is what others are translated to
     profile: Callable[[str], Profile] = know_nothing  # by upstream model
 
@@ -105,16 +124,25 @@ class Request(Struct, frozen=True, kw_only=True):
     secret: str
 
 
-def build_head(channel: Channel, provider: Provider, request: Request) -> bytes:
-    """Request line and header lines of a POST, without length and blank line. Raises BadChannel."""
+class Head(Struct, frozen=True, gc=False):
+    """A request's head without length and blank line, and what a signature must know of it."""
+
+    lines: bytes
+    host: str
+    target: str
+
+
+def build_head(channel: Channel, provider: Provider, request: Request) -> Head:
+    """Request line and header lines of a POST. A query of the base URL goes with every request. Raises BadChannel."""
     endpoint = request.endpoint
     url = urlsplit(channel.base_url or provider.base_url)
     path = endpoint.stream_path if request.stream and endpoint.stream_path else endpoint.path
     query = endpoint.stream_query if request.stream and endpoint.stream_query else endpoint.query
     target = quote(url.path.rstrip("/"), safe=_PATH) + path.replace("{model}", quote(request.model, safe=_SEGMENT))
+    host = url.netloc.rpartition("@")[2] or "localhost"
     headers = {
-        "host": url.netloc or "localhost",
-        **provider.auth.sign(request.secret),
+        "host": host,
+        **({} if callable(provider.auth) else provider.auth.sign(request.secret)),
         "content-type": "application/json",
         "accept": "application/json, text/event-stream",
         "accept-encoding": "identity",  # usage is read from the bytes as they pass
@@ -122,8 +150,9 @@ def build_head(channel: Channel, provider: Provider, request: Request) -> bytes:
         **endpoint.headers,
         **{name.lower(): value for name, value in channel.headers.items() if name.lower() not in _FORBIDDEN},
     }
-    target = f"{target}?{query}" if query else target
-    return f"POST {target} HTTP/1.1\r\n".encode("ascii") + header_lines(channel, headers)
+    query = "&".join(part for part in (url.query, query) if part)
+    target = f"{target}?{quote(query, safe=_QUERY)}" if query else target
+    return Head(f"POST {target} HTTP/1.1\r\n".encode("ascii") + header_lines(channel, headers), host, target)
 
 
 def header_lines(channel: Channel, headers: Mapping[str, str]) -> bytes:

@@ -1,5 +1,6 @@
 """The attempts of one call: which candidate comes next, what is sent, what was learnt of each channel."""
 
+import logging
 from typing import Final
 
 from yescale.domain.ids import CallId, ChannelId
@@ -12,11 +13,13 @@ from yescale.gateway.relay.targets import Target
 from yescale.gateway.relay.verdicts import UNUSABLE, Verdict, deadlines
 from yescale.gateway.surfaces import Surface
 from yescale.protocols.passthrough import Carrier, Change
+from yescale.providers.provider import BadChannel
 from yescale.routing.plan import choose
 from yescale.routing.table import Candidate
 from yescale.wire.client import Attempt, Sink
 from yescale.wire.server import Exchange
 
+LOG: Final = logging.getLogger("yescale.relay")
 _AGAIN_S: Final = 0.1  # before the only channel is tried once more; twice as long each time
 
 
@@ -111,6 +114,12 @@ class Attempts:
         if isinstance(parcel, Verdict):
             return parcel
         head, body = parcel
+        if target.signing is not None:
+            try:
+                head += target.signing.lines(body, relay.clock.wall_ms() // 1_000)
+            except BadChannel as error:
+                LOG.error("%s; mend the channel", error)  # noqa: TRY400 - no defect: no traceback
+                return UNUSABLE
         relay.health.begin(channel.id)
         self._sent_at = now
         if not self.notes:

@@ -7,15 +7,39 @@ from msgspec import Struct
 
 from yescale.domain.ids import ChannelId, ProtocolId
 from yescale.domain.profile import Profile
+from yescale.domain.snapshot import Channel
 from yescale.gateway.surfaces import Surface
 from yescale.protocols.passthrough import Format
-from yescale.providers.provider import BadChannel, Passed, Request, build_head
+from yescale.providers.provider import (
+    BadChannel,
+    Head,
+    Passed,
+    Request,
+    Signer,
+    Unsigned,
+    build_head,
+    header_lines,
+)
 from yescale.providers.registry import PROVIDERS
 from yescale.routing.table import Candidate
 from yescale.wire.client import Origin
 
 LOG: Final = logging.getLogger("yescale.relay")
 _MOST: Final = 10_000  # of what is kept: a wildcard lets any name of a model through
+
+
+class Signing(Struct, frozen=True):
+    """What signs each request of a target anew."""
+
+    sign: Signer
+    head: Head
+    channel: Channel
+    secret: str
+
+    def lines(self, body: bytes, now_s: int) -> bytes:
+        """The header lines that carry the signature. Raises BadChannel."""
+        unsigned = Unsigned(host=self.head.host, target=self.head.target, body=body, secret=self.secret, now_s=now_s)
+        return header_lines(self.channel, self.sign(unsigned))
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -26,6 +50,7 @@ class Target(Struct, frozen=True, kw_only=True):
     format: Format
     profile: Profile
     passes: tuple[Passed, ...] = ()
+    signing: Signing | None = None
 
 
 _Place = tuple[ChannelId, str, str, ProtocolId, bool, int]
@@ -79,8 +104,9 @@ def _build(candidate: Candidate, surface: Surface, secret: int, *, stream: bool)
         return None
     return Target(
         origin=origin,
-        head=head,
+        head=head.lines,
         format=endpoint.format,
         profile=provider.profile(candidate.upstream_model),
         passes=endpoint.passes if endpoint.format.id == surface.format.id else (),
+        signing=Signing(provider.auth, head, channel, request.secret) if callable(provider.auth) else None,
     )
