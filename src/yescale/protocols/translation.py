@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from yescale.domain.chat import ChatRequest, ChatResponse
+from yescale.domain.chat import ChatRequest, ChatResponse, Reasoning
 from yescale.domain.content import Audio, Image, Inline, Refusal, Text, Thinking, ToolCall
 from yescale.domain.events import Event, MessageEnd, PartDelta, PartStart, StreamEnd, StreamError, UsageReport
 from yescale.domain.profile import Profile
@@ -13,7 +13,13 @@ from yescale.domain.usage import Usage
 from yescale.protocols.codec import Codec, Encoded, Envelope, Garbled, StreamDecoder, StreamEncoder
 from yescale.protocols.passthrough import Answer, Change, Format, Tap, UpstreamError
 
+_THINK: Final = Reasoning(enabled=True, shown=True)
 _UNREADABLE: Final = UpstreamError(message="The provider's stream could not be read.")
+
+
+def with_thinking(request: ChatRequest) -> ChatRequest:
+    """The request with thinking switched on, unless it says itself how to think."""
+    return request if request.reasoning is not None else replace(request, reasoning=_THINK)
 
 
 def encode(request: ChatRequest, upstream: Codec, profile: Profile, change: Change) -> Encoded:

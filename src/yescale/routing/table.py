@@ -15,6 +15,7 @@ from yescale.pricing.book import PriceBook
 from yescale.pricing.ceiling import Tariff, find_tariff
 from yescale.providers.registry import PROVIDERS
 
+THINKING: Final = "-thinking"  # behind a model's name it asks the model to think
 _NEIGHBOURS: Final = 8  # names looked at on each side when a model is not found
 
 
@@ -23,6 +24,7 @@ class Candidate(Struct, frozen=True):
 
     channel: Channel
     upstream_model: str
+    thinking: bool = False  # the model was asked for with the suffix that makes it think
 
 
 class Tier(Struct, frozen=True):
@@ -81,12 +83,14 @@ class Table:
         return offer
 
     def model(self, name: ModelName) -> Model | None:
-        """The catalogue entry of a name; a wildcard entry `base+*` answers for every suffix, under the full name."""
+        """The catalogue entry of a name; a wildcard entry `base+*` answers for every suffix, under the full name, and
+        a model for its own name with `-thinking` behind it.
+        """
         found = self._models.get(name)
-        if found is not None or "+" not in name:
+        if found is not None:
             return None if name.endswith("*") else found
-        wildcard = self._models.get(_wildcard(name))
-        return None if wildcard is None else replace(wildcard, name=name)
+        known = self._models.get(_plain(name)) or self._models.get(_wildcard(_plain(name)))
+        return None if known is None else replace(known, name=name)
 
     def group(self, name: str) -> Group | None:
         """A group and its ratio."""
@@ -95,10 +99,13 @@ class Table:
     def tiers(self, group: str, name: ModelName) -> tuple[Tier, ...]:
         """The candidates of a model in a group, best priority first; empty = not served there."""
         found = self._tiers.get((group, name))
-        if found is not None or "+" not in name:
-            return found or ()
-        wildcard = self._tiers.get((group, _wildcard(name)), ())
-        return tuple(_with_suffix(tier, name) for tier in wildcard)
+        if found is not None:
+            return found
+        plain = _plain(name)
+        found = self._tiers.get((group, plain)) if plain != name else None
+        if found is None:
+            found = tuple(_with_suffix(tier, plain) for tier in self._tiers.get((group, _wildcard(plain)), ()))
+        return tuple(_with_thinking(tier) for tier in found) if plain != name else found
 
     def names(self, group: str) -> Sequence[ModelName]:
         """The models that a group is served, sorted; wildcards are not shown."""
@@ -112,7 +119,19 @@ class Table:
 
 
 def _wildcard(name: ModelName) -> ModelName:
-    return ModelName(f"{name.partition('+')[0]}+*")
+    """The entry that answers for a name with a suffix; "" = the name has none."""
+    base, plus, _ = name.partition("+")
+    return ModelName(f"{base}+*" if plus else "")
+
+
+def _plain(name: ModelName) -> ModelName:
+    """The name without the suffix that makes its model think."""
+    plain = name.removesuffix(THINKING)
+    return name if plain.endswith("*") else ModelName(plain)
+
+
+def _with_thinking(tier: Tier) -> Tier:
+    return Tier(tuple(replace(candidate, thinking=True) for candidate in tier.candidates), tier.bounds)
 
 
 def _with_suffix(tier: Tier, name: ModelName) -> Tier:

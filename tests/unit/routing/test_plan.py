@@ -102,3 +102,28 @@ def test_close_names_are_neighbours_of_the_mistake() -> None:
     assert one.close_names("gpt-4oo", names)[0] == "gpt-4o"
     assert one.close_names("zzz", names) == []
     assert len(one.close_names("gpt-4", names)) <= 3
+
+
+def test_a_thinking_suffix_means_the_model_that_thinks() -> None:
+    known = table(channel(1, models={GPT: "up", ModelName("gpt-4o+*"): "up+*"}), models=("gpt-4o", "gpt-4o+*"))
+    (tier,) = known.tiers("g", ModelName("gpt-4o-thinking"))
+    assert [(c.upstream_model, c.thinking) for c in tier.candidates] == [("up", True)]
+    found = known.model(ModelName("gpt-4o-thinking"))
+    assert found is not None
+    assert (found.name, found.priced_as) == ("gpt-4o-thinking", "gpt-4o")
+    (tier,) = known.tiers("g", ModelName("gpt-4o+slow-5-thinking"))
+    assert [(c.upstream_model, c.thinking) for c in tier.candidates] == [("up+slow-5", True)]
+    (tier,) = known.tiers("g", ModelName("gpt-4o+slow-5"))
+    assert [(c.upstream_model, c.thinking) for c in tier.candidates] == [("up+slow-5", False)]
+    assert known.tiers("g", ModelName("gpt-4o" + "-thinking" * 100_000)) == ()
+    assert known.tiers("g", ModelName("other-thinking")) == ()
+    assert known.model(ModelName("-thinking")) is None
+    (tier,) = known.tiers("g", ModelName("gpt-4o+*-thinking"))
+    assert [c.upstream_model for c in tier.candidates] == ["up+*-thinking"], "the wildcard itself is no model"
+
+
+def test_a_model_that_is_called_thinking_is_itself() -> None:
+    name = ModelName("kimi-k2-thinking")
+    known = table(channel(1, models={name: "kimi"}), models=("kimi-k2-thinking",))
+    (tier,) = known.tiers("g", name)
+    assert [c.thinking for c in tier.candidates] == [False]

@@ -109,7 +109,7 @@ class Attempts:
         target = relay.targets.find(candidate, self._surface, self._secret, stream=self._order.peek.stream)
         if target is None:
             return UNUSABLE
-        native = target.format is self._surface.format
+        native = target.format is self._surface.format and not candidate.thinking
         parcel = self._rewrite(target, candidate) if native else self._translate(target, candidate)
         if isinstance(parcel, Verdict):
             return parcel
@@ -158,7 +158,7 @@ class Attempts:
             created = self._relay.clock.wall_ms() // 1_000
             self._crossing = Crossing(self._surface, self._order, self._call, created)
         change = Change(model=candidate.upstream_model, limit=self.limit)
-        parcel = self._crossing.encode(target, self._body, change)
+        parcel = self._crossing.encode(target, self._body, change, thinking=candidate.thinking)
         if isinstance(parcel, Verdict):
             return parcel
         self.carrier, self.losses, self.told = parcel.carrier, parcel.losses, parcel.told

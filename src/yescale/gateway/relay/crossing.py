@@ -16,7 +16,7 @@ from yescale.gateway.relay.verdicts import UNUSABLE, Verdict
 from yescale.gateway.surfaces import Surface
 from yescale.protocols.codec import Envelope, Malformed
 from yescale.protocols.passthrough import Change
-from yescale.protocols.translation import Translation, encode
+from yescale.protocols.translation import Translation, encode, with_thinking
 
 _PROMPT_BOUND: Final = 2  # the bound counts two bytes as a token; the usual rule is four
 
@@ -43,7 +43,7 @@ class Crossing:
         self._created = created
         self._request: ChatRequest | None = None
 
-    def encode(self, target: Target, body: bytes, change: Change) -> Parcel | Verdict:
+    def encode(self, target: Target, body: bytes, change: Change, *, thinking: bool) -> Parcel | Verdict:
         """The request for a target. A verdict where the request is malformed, or would lose content."""
         client, upstream = self._codec, target.format.codec
         if client is None or upstream is None:
@@ -54,7 +54,7 @@ class Crossing:
             return Verdict(fault=malformed.fault)
         self._request = request
         profile = replace(target.profile, max_output=target.profile.max_output or self._order.offer.model.max_output)
-        encoded = encode(request, upstream, profile, change)
+        encoded = encode(with_thinking(request) if thinking else request, upstream, profile, change)
         lost = next((loss for loss in encoded.losses if loss.weight == "content"), None)
         if lost is not None:
             return _refuse(lost)
