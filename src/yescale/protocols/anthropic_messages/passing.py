@@ -1,0 +1,98 @@
+"""Requests that pass unchanged: what price and route need of one, and the few bytes that may differ on its way up."""
+
+import re
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from yescale.domain.faults import Fault
+from yescale.domain.ids import ModelName
+from yescale.protocols import fields
+from yescale.protocols.anthropic_messages.prompt import bound_prompt
+from yescale.protocols.anthropic_messages.schema import WirePeek
+from yescale.protocols.codec import NO_WORDS, PathWords
+from yescale.protocols.passthrough import Change, Peek
+from yescale.protocols.reading import read, wrong
+
+_PEEK: Final = msgspec.json.Decoder(WirePeek)
+_STRING: Final = msgspec.json.Encoder()
+_MOST_TOKENS: Final = 2**30
+_LIMIT: Final = "max_tokens"
+_DEFAULT_LIMIT: Final = 4_096  # Anthropic wants one said
+_EMPTY_LIST: Final = re.compile(rb"\[[ \t\r\n]*\]")
+_SINGLE: Final = frozenset(WirePeek.__struct_fields__)
+# Said twice, these would let the provider read another value than we priced.
+_PRICED: Final = re.compile(b'"(?:%b)"' % b"|".join(n.encode() for n in WirePeek.__struct_fields__ if n != "messages"))
+
+
+def peek_messages(body: bytes, _: PathWords = NO_WORDS, *, outputs: bool = True) -> Peek | Fault:
+    """Read a request's model, limit and stream flag; a Fault names the field at fault."""
+    wire = read(_PEEK, body)
+    if isinstance(wire, Fault):
+        return wire
+    messages = bytes(wire.messages)
+    fault = _check(wire, messages)
+    if fault is not None:
+        return fault
+    long = fields.find_long(body, b"messages", messages)
+    around = fields.omit(body, long)
+    fault = _check_single(around)
+    if fault is not None:
+        return fault
+    return Peek(
+        model=ModelName(wire.model),
+        prompt_tokens=bound_prompt(messages, around),
+        stream=outputs and wire.stream is True,
+        wants_usage=True,  # every stream ends with it
+        declared=wire.max_tokens if isinstance(wire.max_tokens, int) else None,
+        limit_field=_LIMIT if wire.max_tokens is None else "",
+        outputs=outputs,
+        long=long,
+    )
+
+
+peek_count: Final = partial(peek_messages, outputs=False)
+
+
+def rewrite(body: bytes, peek: Peek, change: Change) -> bytes:
+    """The body with another model name, and with an output limit where it has none: Anthropic refuses it without.
+
+    `body` is what `peek` was read from. Every other byte stays as it was.
+    """
+    edits: list[tuple[int, int, bytes]] = []
+    added = b""
+    if change.model != peek.model:
+        edits.append((*fields.place(body, peek.long, "model", _SINGLE), _STRING.encode(change.model)))
+    if peek.outputs and peek.declared is None:
+        limit = b"%d" % (_DEFAULT_LIMIT if change.limit is None else change.limit)
+        if peek.limit_field:
+            edits.append((*fields.place(body, peek.long, _LIMIT, _SINGLE), limit))
+        else:
+            added = b'"max_tokens":%b,' % limit
+    return fields.splice(body, edits, added) if edits or added else body
+
+
+def _check(wire: WirePeek, messages: bytes) -> Fault | None:
+    if not wire.model:
+        return wrong("model", "'model' must not be empty.")
+    if messages[:1] != b"[":
+        return wrong("messages", "'messages' must be an array.")
+    if _EMPTY_LIST.fullmatch(messages):
+        return wrong("messages", "'messages' must hold at least one message.")
+    if isinstance(wire.max_tokens, int) and not 0 <= wire.max_tokens <= _MOST_TOKENS:
+        return wrong(_LIMIT, f"'max_tokens' must be between 0 and {_MOST_TOKENS}.")
+    return None
+
+
+def _check_single(around: bytes) -> Fault | None:
+    """No field that price or route read may be said twice: providers differ in which one they take."""
+    if not fields.may_repeat(around, _PRICED):
+        return None
+    try:
+        fields.members(around, _SINGLE)
+    except fields.Twice as twice:
+        return wrong(str(twice), f"'{twice}' is said twice; say it once.")
+    except fields.TooManyMarks:
+        return wrong(None, "The request is nested or repeated too much to be read; send it in the usual form.")
+    return None

@@ -1,0 +1,140 @@
+"""The tap on a stream of messages: whole events pass, usage is read, an error is withheld."""
+
+from typing import Final
+
+import msgspec
+
+from yescale.domain.usage import Meter, Usage
+from yescale.protocols import sse
+from yescale.protocols.anthropic_messages.errors import read_error
+from yescale.protocols.anthropic_messages.responses import text_bytes
+from yescale.protocols.anthropic_messages.schema import WireEvent
+from yescale.protocols.anthropic_messages.taking import said
+from yescale.protocols.anthropic_messages.usage import NONE_SAID, input_meters, merge, meters, read_usage
+from yescale.protocols.passthrough import BYTES_PER_TOKEN, UpstreamError
+
+_EVENT: Final = msgspec.json.Decoder(WireEvent)
+_BROKEN: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
+_END: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+_STARTS: Final = (b'_delta","text":"', b'_delta","thinking":"', b'_delta","partial_json":"')
+_BACKSLASH: Final = 0x5C
+
+
+class MessageTap:
+    """One stream. Blocks of the usual deltas pass after a few byte searches.
+
+    Until the usage of the whole has come, what is known is the prompt's, beside an estimate of the output so far.
+    """
+
+    __slots__ = ("_framer", "_known", "_whole", "_wire", "done", "error", "finished", "text_bytes", "usage")
+
+    def __init__(self, _: bool, max_event_bytes: int) -> None:
+        self._framer = sse.Framer(max_event_bytes)
+        self._wire = NONE_SAID
+        self._known: dict[Meter, int] | None = None  # of the prompt
+        self._whole = False  # whether `usage` is the whole call's
+        self.usage: Usage | None = None
+        self.done = False
+        self.finished = False
+        self.error: UpstreamError | None = None
+        self.text_bytes = 0
+
+    def feed(self, data: bytes) -> bytes:
+        """The whole events of `data` and of what was held, but for an error and what follows."""
+        if self.done or self.error is not None:
+            return b""
+        return self._listen(self._framer.feed(data))
+
+    def finish(self) -> bytes:
+        """What the upstream left open: an event without its blank line if it is whole, the end mark if it finished."""
+        if self.done or self.error is not None:
+            return b""
+        tail = self._framer.finish().rstrip(b"\r\n")
+        out = self._listen(tail + b"\n\n") if _is_whole(tail) else b""
+        if self.finished and not self.done and self.error is None:
+            self.done = True
+            out += _END
+        return out
+
+    def _listen(self, block: bytes) -> bytes:
+        if b"message_" in block or b'"error"' in block or b"event: error" in block or b"event:error" in block:
+            block = self._sift(block)
+        else:
+            self.text_bytes += _count_text(block)
+        if self._known is not None and not self._whole:
+            output = -(-self.text_bytes // BYTES_PER_TOKEN)
+            self.usage = {**self._known, Meter.OUTPUT_TOKENS: max(output, self._wire.output_tokens or 0)}
+        return block
+
+    def _sift(self, block: bytes) -> bytes:
+        kept: list[bytes] = []
+        for event in sse.split(block):
+            if self._hear(event):
+                kept.append(event)
+            if self.done or self.error is not None:
+                break
+        return b"".join(kept)
+
+    def _hear(self, event: bytes) -> bool:
+        """Take in one event; whether the client gets it."""
+        name, data = sse.data_of(event)
+        wire = _decode(data)
+        if name == b"error" or wire.type == "error" or said(wire.error):
+            self.error = read_error(data)
+            return False
+        match wire.type:
+            case "message_start" if wire.message is not None:
+                self._wire = read_usage(wire.message.usage)
+                self._known = input_meters(self._wire)
+            case "message_delta":
+                self._end(wire)
+            case "message_stop":
+                self.done = True
+            case _:
+                self.text_bytes += _count_text(event)
+        return True
+
+    def _end(self, wire: WireEvent) -> None:
+        self.finished = self.finished or (wire.delta is not None and wire.delta.stop_reason is not None)
+        if not said(wire.usage):
+            return
+        self._wire = merge(self._wire, read_usage(wire.usage))
+        usage = meters(self._wire)
+        if usage is not None:
+            self.usage, self._whole = usage, True
+
+
+def _decode(data: bytes) -> WireEvent:
+    """An event whatever it is: one that cannot be read says nothing."""
+    try:
+        return _EVENT.decode(data)
+    except _BROKEN:
+        return WireEvent()
+
+
+def _is_whole(event: bytes) -> bool:
+    """Whether an event that nothing closed is not half a one."""
+    _, data = sse.data_of(event)
+    try:
+        _EVENT.decode(data)
+    except _BROKEN:
+        return False
+    return True
+
+
+def _count_text(block: bytes) -> int:
+    """About how many bytes of output text: the usual shape by searches alone, any other by a pattern."""
+    if block.count(b"content_block_delta") != 2 or b'"' + _STARTS[0][-8:] in block:
+        return text_bytes(block)
+    for mark in _STARTS:
+        at = block.find(mark)
+        if at >= 0:
+            return _length(block, at + len(mark))
+    return text_bytes(block)
+
+
+def _length(block: bytes, start: int) -> int:
+    end = block.find(b'"', start)
+    while end > 0 and block[end - 1] == _BACKSLASH:
+        end = block.find(b'"', end + 1)
+    return max(0, end - start)
