@@ -70,7 +70,7 @@ def decode_request(body: bytes, words: PathWords = NO_WORDS) -> ChatRequest:
     if isinstance(peek, Fault):
         raise Malformed(peek)
     wire = checked(read(_WHOLE, body))
-    extras = {name: Raw(bytes(value)) for name, value in _FIELDS.decode(body).items() if _is_extra(name, value)}
+    extras = {name: Raw(bytes(value)) for name, value in checked(read(_FIELDS, body)).items() if _is_extra(name, value)}
     sampling = Sampling(
         temperature=wire.temperature,
         top_p=wire.top_p,

@@ -63,7 +63,7 @@ def decode_request(body: bytes, words: PathWords = NO_WORDS) -> ChatRequest:
     for number, raw in enumerate(wire.messages):
         turns.read(number, raw)
     messages = turns.finish()
-    extras = {name: Raw(bytes(value)) for name, value in _FIELDS.decode(body).items() if _is_extra(name, value)}
+    extras = {name: Raw(bytes(value)) for name, value in checked(read(_FIELDS, body)).items() if _is_extra(name, value)}
     extras |= turns.extras
     return ChatRequest(
         model=wire.model,

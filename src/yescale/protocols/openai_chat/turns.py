@@ -66,9 +66,10 @@ class Turns:
         return tuple(self.messages)
 
     def _keep_unknown(self, number: int, raw: Raw) -> None:
-        for name, value in _NAMES.decode(raw).items():
+        where = f"messages[{number}]"
+        for name, value in checked(read(_NAMES, bytes(raw), where)).items():
             if name not in _KNOWN and said(value):
-                self.extras[f"messages[{number}].{name}"] = Raw(bytes(value))
+                self.extras[f"{where}.{name}"] = Raw(bytes(value))
 
     def _add(self, role: str, content: tuple[Part, ...], name: str | None) -> None:
         if role == "user":
