@@ -10,9 +10,9 @@ from yescale.protocols import fields
 from yescale.protocols.codec import NO_WORDS, PathWords
 from yescale.protocols.openai_chat import requests
 from yescale.protocols.passthrough import Change, Peek
+from yescale.protocols.reading import wrong
 
 _STRING: Final = msgspec.json.Encoder()
-_MODEL: Final = frozenset({"model"})
 
 
 def peek_embeddings(body: bytes, words: PathWords = NO_WORDS) -> Peek | Fault:
@@ -22,21 +22,30 @@ def peek_embeddings(body: bytes, words: PathWords = NO_WORDS) -> Peek | Fault:
         return found
     added = _naming(words.model)
     found = requests.peek_embeddings(fields.splice(body, [], added), words)
-    if isinstance(found, Fault) or found.long == fields.NOWHERE:
+    if isinstance(found, Fault):
         return found
-    return replace(found, long=(found.long[0] - len(added), found.long[1] - len(added)))
+    if found.long != fields.NOWHERE:
+        found = replace(found, long=(found.long[0] - len(added), found.long[1] - len(added)))
+    try:
+        _names_model(body, found)
+    except fields.TooManyMarks:
+        return wrong(None, "The request is nested or repeated too much to be read; send it in the usual form.")
+    return found
 
 
 def rewrite(body: bytes, peek: Peek, change: Change) -> bytes:
     """As `requests.rewrite`, for a body that may not name its model: then it is put in front."""
-    if b'"model"' in fields.omit(body, peek.long):
-        try:
-            fields.place(body, peek.long, "model", _MODEL)
-        except KeyError:
-            pass
-        else:
-            return requests.rewrite(body, peek, change)
-    return fields.splice(body, [], _naming(change.model))
+    try:
+        named = _names_model(body, peek)
+    except fields.TooManyMarks:
+        named = True  # else it was refused before
+    return requests.rewrite(body, peek, change) if named else fields.splice(body, [], _naming(change.model))
+
+
+def _names_model(body: bytes, peek: Peek) -> bool:
+    """Whether `model` is a field at the top. Raises TooManyMarks."""
+    around = fields.omit(body, peek.long)
+    return (b'"model"' in around or b"\\u" in around) and "model" in fields.members(around)
 
 
 def _naming(model: str) -> bytes:
