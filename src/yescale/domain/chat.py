@@ -122,6 +122,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     user: str = ""
     cache_key: str = ""
     service_tier: str = ""
+    legacy_functions: bool = False  # OpenAI's `functions` of 2023: the answer's call goes back in that shape
     extras: Extras = NO_EXTRAS
 
 

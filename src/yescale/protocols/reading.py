@@ -37,7 +37,8 @@ def _explain(error: str, outer: str) -> Fault:
     """A validation error in our words, with the field at fault."""
     missing = _MISSING.search(error)
     path = _PATH.search(error)
-    inside = outer + (path.group(1) if path is not None else "")
+    inner = path.group(1) if path is not None else ""
+    inside = f"{outer}.{inner}" if outer and inner and not inner.startswith("[") else outer + inner
     if missing is not None:
         field = f"{inside}.{missing.group(1)}" if inside else missing.group(1)
         return wrong(field, f"'{field}' is required.")
