@@ -105,7 +105,7 @@ def _decode_output(config: Members, extras: dict[str, Raw]) -> OutputForm | None
 def _decode_modalities(config: Members, extras: dict[str, Raw]) -> tuple[Modality, ...]:
     raws = config.take_all("responseModalities")
     words = [msgspec.json.decode(raw, type=str).upper() for raw in raws if bytes(raw)[:1] == b'"']
-    known = tuple(_MODALITIES[word] for word in words if word in _MODALITIES)
+    known: tuple[Modality, ...] = tuple(_MODALITIES[word] for word in words if word in _MODALITIES)
     if len(known) == len(raws):
         return known
     extras[PREFIX + "responseModalities"] = Raw(msgspec.json.encode(raws))

@@ -58,6 +58,14 @@ def value_of(raw: Raw | bytes, where: str, decoder: msgspec.json.Decoder[T]) -> 
     return found
 
 
+def text_of(raw: Raw, where: str) -> str:
+    """A value as it was written; what stays Raw was not read yet, and may be no UTF-8."""
+    try:
+        return bytes(raw).decode()
+    except UnicodeDecodeError as error:
+        raise refuse(where, f"'{where}' is not UTF-8.") from error
+
+
 class Members:
     """The members of one object, taken one by one; what is left over is not known to us. All raise Malformed."""
 

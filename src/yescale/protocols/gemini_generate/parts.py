@@ -6,7 +6,7 @@ A part holds exactly one kind of data; what also says something that we do not k
 import hashlib
 import re
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -31,7 +31,8 @@ from yescale.domain.content import (
     ToolResult,
     Url,
 )
-from yescale.protocols.gemini_generate.members import FLAG, STRING, Members, refuse, value_of
+from yescale.domain.ids import ProtocolId
+from yescale.protocols.gemini_generate.members import FLAG, STRING, Members, refuse, text_of, value_of
 from yescale.protocols.gemini_generate.seals import ORIGIN, uncarry
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -95,21 +96,35 @@ def decode_part(raw: Raw, where: str, calls: Calls) -> tuple[Part, ...]:
         return (whole,)
     if isinstance(part, HostedCall | HostedResult):
         return (replace(part, raw=raw),)
-    if isinstance(part, Text) and (thought or not part.text):
-        redacted = bool(seal) and not part.text
-        if not thought and not seal:
-            return (part,)
-        return (Thinking(text=part.text, seal=seal, origin=origin or ORIGIN, redacted=redacted),)
-    if not seal:
-        return (part,)
+    if isinstance(part, Text) and thought:
+        return (Thinking(text=part.text, seal=seal, origin=origin or ORIGIN),)
+    return _seal(part, seal, origin) if seal else (part,)
+
+
+def _seal(part: Part, seal: str, origin: ProtocolId | None) -> tuple[Part, ...]:
+    if isinstance(part, Text) and not part.text:
+        return (Thinking(seal=seal, origin=origin, redacted=True),)
     if isinstance(part, ToolCall):
         return (replace(part, seal=seal, origin=origin),)
     return part, Thinking(seal=seal, origin=origin, redacted=True)
 
 
 def decode_parts(raws: Sequence[Raw], where: str, calls: Calls) -> tuple[Part, ...]:
-    """All parts of a content."""
-    return tuple(part for n, raw in enumerate(raws) for part in decode_part(raw, f"{where}[{n}]", calls))
+    """All parts of a content but for empty texts, which say nothing: Google ends its streams with them."""
+    parts = (part for n, raw in enumerate(raws) for part in decode_part(raw, f"{where}[{n}]", calls))
+    return join_thoughts(part for part in parts if not isinstance(part, Text) or part.text)
+
+
+def join_thoughts(parts: Iterable[Part]) -> tuple[Part, ...]:
+    """The parts with each thought in one piece: a stream brings it in many, and its seal comes last."""
+    joined: list[Part] = []
+    for part in parts:
+        last = joined[-1] if joined else None
+        if isinstance(last, Thinking) and isinstance(part, Thinking) and not (last.seal or part.redacted):
+            joined[-1] = replace(part, text=last.text + part.text)
+        else:
+            joined.append(part)
+    return tuple(joined)
 
 
 def _read_text(raw: Raw, where: str, _: Calls) -> Text:
@@ -151,7 +166,7 @@ def _read_call(raw: Raw, where: str, calls: Calls) -> ToolCall | None:
         raise refuse(f"{where}.name", f"'{where}.name' is required.")
     if call.rest():
         return None
-    text = "{}" if arguments is None else bytes(arguments).decode()
+    text = "{}" if arguments is None else text_of(arguments, f"{where}.args")
     return ToolCall(id=calls.begin(said, name, text), name=name, arguments=text)
 
 
@@ -189,7 +204,7 @@ def _read_response(raw: Raw | None, where: str) -> tuple[str | None, bool]:
     for name, failed in (("output", False), ("error", True)):
         if list(response.rest()) == [name] and bytes(response.rest()[name])[:1] == b'"':
             return response.take(name, STRING), failed
-    return bytes(raw).decode(), False
+    return text_of(raw, where), False
 
 
 def _read_code(raw: Raw, where: str, calls: Calls) -> HostedCall:

@@ -4,17 +4,18 @@ A context cache (`cachedContent`) is a stored file in front of the conversation:
 may answer without it. Settings that only Google knows (`safetySettings`, `labels`) are extras under their own names.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from msgspec import Raw
+from msgspec.structs import replace
 
 from yescale.domain.chat import NO_EXTRAS, ChatRequest, HostedTool, Message, Tool, ToolChoice
 from yescale.domain.content import File, Stored, Text
 from yescale.protocols.codec import PathWords
 from yescale.protocols.gemini_generate.config import decode_config
 from yescale.protocols.gemini_generate.members import STRING, Members, open_member, refuse
-from yescale.protocols.gemini_generate.parts import Calls, decode_parts
+from yescale.protocols.gemini_generate.parts import Calls, decode_parts, join_thoughts
 from yescale.protocols.gemini_generate.seals import ORIGIN
 from yescale.protocols.gemini_generate.tools import decode_choice, decode_tools
 
@@ -60,7 +61,18 @@ def _decode_contents(members: Members) -> tuple[Message, ...]:
     if not contents:
         raise refuse("contents", "'contents' must hold at least one content.")
     calls = Calls("")
-    return tuple(_decode_content(raw, f"contents[{n}]", calls) for n, raw in enumerate(contents))
+    return _join(_decode_content(raw, f"contents[{n}]", calls) for n, raw in enumerate(contents))
+
+
+def _join(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """The messages with each answer in one: Google's clients keep a content for each chunk of its stream."""
+    joined: list[Message] = []
+    for message in messages:
+        if joined and joined[-1].role == message.role == "assistant":
+            joined[-1] = replace(message, parts=join_thoughts((*joined[-1].parts, *message.parts)))
+        else:
+            joined.append(message)
+    return tuple(joined)
 
 
 def _decode_content(raw: Raw, where: str, calls: Calls) -> Message:

@@ -11,20 +11,23 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from yescale.protocols.gemini_generate.members import STRING, Members, each, value_of
+from yescale.protocols.gemini_generate.members import STRING, Members, each, refuse, value_of
 from yescale.protocols.gemini_generate.writing import ENCODER, Wire
 
 _MAP: Final = msgspec.json.Decoder(dict[str, Raw])
 _LENGTHS: Final = ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties")
+_DEEPEST: Final = 64
 _NULL: Final[Wire] = {"type": "null"}
 
 
 def to_json_schema(raw: Raw, where: str) -> Raw:
     """The same schema in JSON Schema's words. Raises Malformed."""
-    return Raw(ENCODER.encode(_convert(raw, where)))
+    return Raw(ENCODER.encode(_convert(raw, where, 0)))
 
 
-def _convert(raw: Raw, where: str) -> Wire:
+def _convert(raw: Raw, where: str, depth: int) -> Wire:
+    if depth > _DEEPEST:
+        raise refuse(where, f"'{where}' is nested too deep.")
     members = Members(raw, where)
     schema: Wire = {}
     kind = members.take("type", STRING)
@@ -39,7 +42,7 @@ def _convert(raw: Raw, where: str) -> Wire:
     for name, convert in _NESTED.items():
         value = members.take_raw(name)
         if value is not None:
-            schema[name] = convert(value, members.path(name))
+            schema[name] = convert(value, members.path(name), depth + 1)
     members.take_raw("propertyOrdering")  # JSON Schema has no order; the properties stand in theirs
     example = members.take_raw("example")
     if example is not None:
@@ -50,14 +53,14 @@ def _convert(raw: Raw, where: str) -> Wire:
     return schema
 
 
-def _convert_each(raw: Raw, where: str) -> list[Wire]:
-    return [_convert(one, f"{where}[{n}]") for n, one in enumerate(each(raw, where))]
+def _convert_each(raw: Raw, where: str, depth: int) -> list[Wire]:
+    return [_convert(one, f"{where}[{n}]", depth) for n, one in enumerate(each(raw, where))]
 
 
-def _convert_named(raw: Raw, where: str) -> Wire:
-    return {name: _convert(one, f"{where}.{name}") for name, one in value_of(raw, where, _MAP).items()}
+def _convert_named(raw: Raw, where: str, depth: int) -> Wire:
+    return {name: _convert(one, f"{where}.{name}", depth) for name, one in value_of(raw, where, _MAP).items()}
 
 
-_NESTED: Final[Mapping[str, Callable[[Raw, str], object]]] = MappingProxyType(
+_NESTED: Final[Mapping[str, Callable[[Raw, str, int], object]]] = MappingProxyType(
     {"properties": _convert_named, "items": _convert, "anyOf": _convert_each}
 )

@@ -93,7 +93,7 @@ class _Choice:
                 yield self._delta("text", part.text)
             case Thinking(redacted=False):
                 yield from self._ensure(Thinking(origin=part.origin))
-                yield self._delta("text", part.text)
+                yield from [self._delta("text", part.text)] if part.text else []
                 if part.seal:
                     yield self._delta("seal", part.seal)
                     yield from self._close()

@@ -65,10 +65,10 @@ def write_call(call: ToolCall, seal: str) -> tuple[Wire, bool]:
 
 
 def write_thought(part: Thinking) -> Wire:
-    """Thoughts with their seal; a seal of Gemini's own without words is one that stood at a visible part."""
+    """Thoughts with their seal. One without words and without the mark of a thought is nothing but a seal."""
     seal = carry(part.seal, part.origin)
     wire: Wire = {"text": part.text}
-    if not (part.redacted and part.origin == ORIGIN):
+    if not part.redacted:
         wire["thought"] = True
     if seal:
         wire["thoughtSignature"] = seal
