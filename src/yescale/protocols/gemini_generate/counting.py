@@ -9,6 +9,7 @@ from yescale.domain.faults import Fault
 from yescale.domain.ids import ModelName
 from yescale.domain.usage import NO_USAGE
 from yescale.protocols.codec import Malformed, PathWords
+from yescale.protocols.gemini_generate.embeddings import open_all
 from yescale.protocols.gemini_generate.members import Members, refuse
 from yescale.protocols.gemini_generate.writing import BROKEN
 from yescale.protocols.passthrough import Answer, Peek
@@ -27,7 +28,7 @@ def peek(body: bytes, words: PathWords) -> Peek | Fault:
     """What route needs of the request."""
     try:
         members = Members(body)
-        if not members.has("contents") and not members.has("generateContentRequest"):
+        if not open_all(members, "generateContentRequest") and not members.has("contents"):
             raise refuse("contents", "'contents' or 'generateContentRequest' must hold what is to be counted.")
     except Malformed as error:
         return error.fault

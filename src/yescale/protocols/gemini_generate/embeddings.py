@@ -51,11 +51,16 @@ def peek(body: bytes, words: PathWords) -> Peek | Fault:
     """What price and route need of either method's request."""
     try:
         members = Members(body)
-        if not members.has("content") and not members.take_all("requests"):
+        if not open_all(members, "requests") and not members.has("content"):
             raise refuse("content", "'content' or 'requests' must hold what is to be embedded.")
     except Malformed as error:
         return error.fault
     return Peek(model=ModelName(words.model), prompt_tokens=bound_prompt(body), wants_usage=True, outputs=False)
+
+
+def open_all(members: Members, name: str) -> Sequence[Members]:
+    """The objects of one field, opened: a rewrite will do so again. Raises Malformed."""
+    return [Members(raw, f"{name}[{number}]") for number, raw in enumerate(members.take_all(name))]
 
 
 def rewrite(body: bytes, peeked: Peek, change: Change) -> bytes:
