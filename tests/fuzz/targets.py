@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from tests.fuzz import answers, bodies, requests, streams
+from tests.fuzz import answers, bodies, gemini, requests, streams
 from tests.fuzz.pieces import Check
 
 FINDINGS = Path(__file__).parent / "findings"
@@ -66,6 +66,13 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 check=bodies.check,
                 seeds=bodies.SEEDS,
                 words=bodies.WORDS,
+                modules=("yescale.protocols",),
+            ),
+            Target(
+                name="gemini",
+                check=gemini.check,
+                seeds=gemini.SEEDS,
+                words=gemini.WORDS,
                 modules=("yescale.protocols",),
             ),
         )

@@ -54,6 +54,7 @@ class UpstreamError(Struct, frozen=True, kw_only=True, gc=False):
     code: str = ""
     type: str = ""
     param: str | None = None
+    retry_after_s: int | None = None  # where the body says when to come back
 
 
 def scrub(text: bytes, secrets: tuple[str, ...]) -> bytes:
