@@ -14,7 +14,7 @@ from msgspec import Struct
 from yescale.domain.chat import TokenScore
 from yescale.domain.content import Citation, Part, Refusal, Text, Thinking, ToolCall
 from yescale.domain.events import DeltaKind
-from yescale.protocols.openai_responses.items import read_citation, read_item
+from yescale.protocols.openai_responses.items import BadItem, read_citation, read_item
 from yescale.protocols.openai_responses.responses import token_scores
 from yescale.protocols.openai_responses.schema import OWN, WireContent, WireEvent, WireMessage, WireThought, said
 
@@ -255,6 +255,8 @@ class CallDraft:
             case "response.function_call_arguments.done" | "response.custom_tool_call_input.done":
                 yield from self._grow((wire.arguments or wire.input or "")[self._seen :])
             case "response.output_item.done":
+                if not self._begun:
+                    raise BadItem("name", "a call needs a name and an id")
                 yield from self._grow((call.arguments or call.input or "")[self._seen :])
                 yield from self.close()
             case _:

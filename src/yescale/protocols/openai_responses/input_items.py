@@ -29,11 +29,11 @@ from yescale.domain.content import (
 )
 from yescale.domain.loss import Loss
 from yescale.domain.profile import Profile
-from yescale.protocols.openai_responses.schema import FILES, OWN, WireHead
+from yescale.protocols.openai_responses.schema import FILES, OWN, WireItemHead
 
 Wire = dict[str, object]
 
-_HEAD: Final = msgspec.json.Decoder(WireHead)
+_HEAD: Final = msgspec.json.Decoder(WireItemHead)
 _LONGEST_ID: Final = 64  # of a call, as OpenAI refuses longer ones
 _SOUNDS: Final[Mapping[str, str]] = MappingProxyType(
     {"audio/mp3": "mp3", "audio/mpeg": "mp3", "audio/wav": "wav", "audio/x-wav": "wav", "audio/wave": "wav"}
@@ -249,4 +249,4 @@ def shorten(call_id: str) -> str:
 
 def is_content(raw: Raw) -> bool:
     """Whether this is a part of a message rather than an item of its own."""
-    return _HEAD.decode(raw).type.startswith(("input_", "output_"))
+    return (_HEAD.decode(raw).type or "").startswith(("input_", "output_"))

@@ -12,7 +12,7 @@ _CLIENTS_OWN: Final = frozenset({"function", "custom", "namespace", "local_shell
 
 # A quote within a text is escaped, so only JSON itself can match these.
 _INLINE: Final = re.compile(rb'"(?:image_url"\s*:\s*"data:[^"\\]{0,100};base64,|data"\s*:\s*")')
-_FILE: Final = re.compile(rb'"(?:file_id|file_data|file_url)"\s*:\s*(?!null)')  # text that we do not see
+_FILE: Final = re.compile(rb'"(?:file_id|file_data|file_url)"\s*:(?!\s*null)')  # text that we do not see
 _PICTURE: Final = re.compile(rb'"type"\s*:\s*"(?:input_image|computer_screenshot|image_generation_call)"')
 _SOUND: Final = re.compile(rb'"input_audio"\s*:')
 

@@ -197,16 +197,16 @@ def _extras(fields: dict[str, Raw], choice: ToolChoice | None) -> dict[str, Raw]
     if choice is None and "tool_choice" in fields and said(fields["tool_choice"]):
         extras["tool_choice"] = Raw(bytes(fields["tool_choice"]))
     for name, usual in (("reasoning", _USUAL_REASONING), ("text", _USUAL_TEXT)):
-        if name in fields and _is_unusual(fields[name], usual):
+        if name in fields and _is_unusual(fields[name], usual, name):
             extras[name] = Raw(bytes(fields[name]))
     return extras
 
 
-def _is_unusual(raw: Raw, usual: frozenset[str]) -> bool:
+def _is_unusual(raw: Raw, usual: frozenset[str], name: str) -> bool:
     """Whether an object has more than the usual fields, or a summary of a certain length."""
     if not said(raw):
         return False
-    inner = _FIELDS.decode(raw)
+    inner = _expect(read(_FIELDS, bytes(raw), name))
     return not inner.keys() <= usual or bytes(inner.get("summary", Raw(b'"auto"'))) not in (b'"auto"', b"null")
 
 
