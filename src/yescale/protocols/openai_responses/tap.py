@@ -98,6 +98,9 @@ class ResponsesTap:
 
     def _hear(self, event: bytes) -> bool:
         """Take in one event; whether the client gets it."""
+        if _MAY_END.search(event) is None:  # as alone, so in company: a cut must change nothing
+            self.text_bytes += _count(event)
+            return True
         name, data = sse.data_of(event)
         try:
             wire = _EVENT.decode(data)
