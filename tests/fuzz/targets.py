@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from tests.fuzz import answers, bodies, gemini, requests, streams
+from tests.fuzz import answers, bodies, gemini, requests, responses, streams
 from tests.fuzz.pieces import Check
 
 FINDINGS = Path(__file__).parent / "findings"
@@ -60,6 +60,13 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 seeds=streams.SEEDS,
                 words=streams.WORDS,
                 modules=("yescale.protocols",),
+            ),
+            Target(
+                name="responses",
+                check=responses.check,
+                seeds=responses.SEEDS,
+                words=responses.WORDS,
+                modules=("yescale.protocols.openai_responses",),
             ),
             Target(
                 name="bodies",

@@ -11,21 +11,29 @@ T = TypeVar("T")
 
 _PATH: Final = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING: Final = re.compile(r"missing required field `([^`]+)`")
+BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def read(decoder: msgspec.json.Decoder[T], body: bytes, field: str = "") -> T | Fault:
     """Decode a body, or the value of one of its fields."""
     try:
         return decoder.decode(body)
-    except msgspec.ValidationError as error:
-        return _explain(str(error), field)
-    except msgspec.DecodeError as error:
-        where = str(error).removeprefix("JSON is malformed: ").lower()
-        return wrong(None, f"The body is not valid JSON: {where}.")
-    except UnicodeDecodeError as error:
-        return wrong(None, f"The body is not valid JSON: a string is not UTF-8 ({error.reason}).")
-    except RecursionError:
-        return wrong(None, "The body is not valid JSON for this API: nested too deep.")
+    except BROKEN as error:
+        return explain(error, field)
+
+
+def explain(error: Exception, field: str = "") -> Fault:
+    """What one of the BROKEN means of a body, or of the value of one of its fields."""
+    match error:
+        case msgspec.ValidationError():
+            return _explain(str(error), field)
+        case msgspec.DecodeError():
+            where = str(error).removeprefix("JSON is malformed: ").lower()
+            return wrong(None, f"The body is not valid JSON: {where}.")
+        case UnicodeDecodeError():
+            return wrong(None, f"The body is not valid JSON: a string is not UTF-8 ({error.reason}).")
+        case _:
+            return wrong(None, "The body is not valid JSON for this API: nested too deep.")
 
 
 def wrong(field: str | None, message: str) -> Fault:
