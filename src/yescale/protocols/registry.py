@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final, Protocol, TypeVar
 
 from yescale.domain.ids import ProtocolId
-from yescale.protocols import openai_chat
+from yescale.protocols import anthropic_messages, gemini_generate, openai_chat, openai_responses
 from yescale.protocols.codec import Codec
 from yescale.protocols.passthrough import Format
 
@@ -35,6 +35,14 @@ FORMATS: Final[Mapping[ProtocolId, Format]] = index(
         openai_chat.EMBEDDINGS,
         openai_chat.MODERATIONS,
         openai_chat.RERANK,
+        openai_responses.RESPONSES,
+        anthropic_messages.MESSAGES,
+        anthropic_messages.COUNT_TOKENS,
+        gemini_generate.GENERATE,
+        gemini_generate.GENERATE_ARRAY,
+        gemini_generate.EMBED,
+        gemini_generate.BATCH_EMBED,
+        gemini_generate.COUNT,
     )
 )
 CODECS: Final[Mapping[ProtocolId, Codec]] = index(
