@@ -13,6 +13,7 @@ from typing import Protocol
 
 from yescale_sandbox import inspection
 from yescale_sandbox.anthropic import endpoint as anthropic
+from yescale_sandbox.bedrock import endpoint as bedrock
 from yescale_sandbox.connection import Connection, Limits
 from yescale_sandbox.exchange import Answer, Request, Step, joined, whole
 from yescale_sandbox.inspection import Inspection
@@ -54,6 +55,7 @@ class Counter:
 PROVIDERS: Mapping[str, Callable[[Counter], Provider]] = {
     openai.PREFIX: openai.OpenAi,
     anthropic.PREFIX: anthropic.Anthropic,
+    bedrock.PREFIX: bedrock.Bedrock,
 }
 
 

@@ -1,6 +1,6 @@
 """Sources of images and documents: what is sent must be what it claims to be; a web address is trusted.
 
-The words: github.com/anthropics/claude-code/issues/1224 (process), /2939 (size), cline/cline/issues/1846 (media type).
+The words: github.com/anthropics/claude-code/issues/8646 (process), /19631 (size), /13131 (media type).
 """
 
 import base64

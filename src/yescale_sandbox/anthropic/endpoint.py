@@ -7,12 +7,12 @@ import msgspec
 from msgspec import Struct
 
 from yescale_sandbox import outage, playback, scenario
-from yescale_sandbox.anthropic import cache, catalogue, failure, gate, listing, message, prompt, reply, rules
+from yescale_sandbox.anthropic import catalogue, charge, failure, gate, listing, message, prompt, reply, rules
 from yescale_sandbox.anthropic.cache import Memory
 from yescale_sandbox.anthropic.gate import Terms
 from yescale_sandbox.anthropic.prompt import Call
 from yescale_sandbox.anthropic.refusal import RefusedError, error_body, shortened
-from yescale_sandbox.exchange import JSON, Answer, Headers, Pause, Request, Step, Tokens, joined, whole
+from yescale_sandbox.exchange import JSON, Answer, Headers, Pause, Request, Step, joined, whole
 from yescale_sandbox.jsontype import Json, JsonObject
 from yescale_sandbox.scenario import Script
 from yescale_sandbox.speech import claimed
@@ -73,7 +73,7 @@ class Anthropic:
         if stopped is not None:
             return stopped
         said = reply.compose(call, ask.script)
-        usage = self._usage(call, said, ask)
+        usage = charge.charged(call, said, ask.key, ask.script, self._memory)
         written = message.Written(said, claimed(usage, ask.script), _extras(call))
         if call.asked.stream:
             events = message.events(written, ask.script)
@@ -91,22 +91,6 @@ class Anthropic:
         body = msgspec.json.encode({"input_tokens": prompt.prompt_tokens(call.body)})
         played = playback.body_steps(body, ask.script, ask.headers)
         return Answer(200, _delayed(played.steps, ask.script), played.outcome)
-
-    def _usage(self, call: Call, said: reply.Reply, ask: Ask) -> Tokens:
-        segments = prompt.segments(call.body)
-        tokens = sum(segment.tokens for segment in segments)
-        cached = cache.use(segments, f"{ask.key}\n{call.model.dated}", call.model.least_cached, self._memory)
-        read = tokens * ask.script.number("cached") // 100 if "cached" in ask.script else cached.read
-        written = min(cached.written, tokens - read)
-        return Tokens(
-            prompt=tokens,
-            completion=said.output_tokens,
-            cached=read,
-            reasoning=said.reasoning_tokens,
-            cache_write=written,
-            cache_write_1h=min(cached.written_1h, written),
-            web_searches=said.searches,
-        )
 
     def _stopped(self, ask: Ask, digest: str) -> Answer | None:
         """The failure that a scenario puts in the place of an answer."""

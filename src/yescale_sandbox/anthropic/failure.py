@@ -1,6 +1,6 @@
 """How Anthropic fails: status and body of each scenario (https://platform.claude.com/docs/en/api/errors).
 
-An account without credit gets status 400 and a sentence, not 429: github.com/cline/cline/issues/1158.
+An account without credit gets status 400 and a sentence, not 429: github.com/continuedev/continue/issues/5499.
 """
 
 from yescale_sandbox.anthropic.refusal import error_body

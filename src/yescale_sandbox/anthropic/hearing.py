@@ -10,7 +10,7 @@ from yescale_sandbox.speech import Heard, Offered
 def _command(name: str) -> JsonObject:
     return {
         "type": "object",
-        "properties": {"command": {"const": name}, "path": {"const": "/tmp"}},  # noqa: S108 # said to a client, not opened
+        "properties": {"command": {"const": name}, "path": {"const": "."}},
         "required": ["command", "path"],
     }
 

@@ -217,16 +217,27 @@ _SAMPLING: Mapping[str, Field] = {
 MODEL: Mapping[str, Field] = {"model": need(Text(least=1, most=256))}
 
 
+_NOT_HOSTED = frozenset({"model", "stream", "container", "inference_geo", "service_tier", "mcp_servers"})
 _One = TypeVar("_One")
 
 
-def fields(terms: Terms, *, counting: bool = False, named: Mapping[str, Field] = MODEL) -> Mapping[str, Field]:
-    """The fields that a request may have; `named` are those that say which model or version is meant."""
-    tool = Tagged({**TOOLS, **_opened(BETA_TOOLS, terms.betas)}, usual="custom")
-    known = {**named, **_ALSO_COUNTED, "tools": may(Items(tool, most=MOST_TOOLS)), **_opened(BETA_FIELDS, terms.betas)}
+def fields(terms: Terms, *, counting: bool = False) -> Mapping[str, Field]:
+    """The fields that a request may have."""
+    known = {**MODEL, **_ALSO_COUNTED, "tools": _tools(TOOLS, terms), **_opened(BETA_FIELDS, terms.betas)}
     if counting:
         return known
     return {**known, **_ONLY_CREATED} if terms.is_newest else {**known, **_ONLY_CREATED, **_SAMPLING}
+
+
+def hosted_fields(terms: Terms, named: Mapping[str, Field]) -> Mapping[str, Field]:
+    """The fields where a cloud hosts the model: `named` instead of the model, and no tools that Anthropic would run."""
+    client_run = {name: tool for name, tool in TOOLS.items() if not name.startswith(("web_", "code_"))}
+    known = {**named, **fields(terms), "tools": _tools(client_run, terms)}
+    return {name: field for name, field in known.items() if name not in _NOT_HOSTED}
+
+
+def _tools(known: Mapping[str, Fields], terms: Terms) -> Field:
+    return may(Items(Tagged({**known, **_opened(BETA_TOOLS, terms.betas)}, usual="custom"), most=MOST_TOOLS))
 
 
 def _opened(gated: Mapping[str, Mapping[str, _One]], betas: frozenset[str]) -> dict[str, _One]:

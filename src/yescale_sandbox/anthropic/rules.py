@@ -27,13 +27,15 @@ def checked(
     terms: Terms,
     *,
     counting: bool = False,
-    named: Mapping[str, Field] = request_shape.MODEL,
+    known: Mapping[str, Field] | None = None,
 ) -> Call:
     """The request, if Anthropic would take it; `counting` is for the smaller one that only counts tokens.
 
+    `known` are the fields that it may have where another hosts the model.
+
     Raises: RefusedError.
     """
-    shapes.check_fields(request_shape.fields(terms, counting=counting, named=named), body)
+    shapes.check_fields(known or request_shape.fields(terms, counting=counting), body)
     call = Call(prompt.typed(body), body, model, terms, counting)
     for rule in (_check_output, _check_thinking, _check_sampling, _check_tools, _check_choice, _check_marks):
         rule(call)
