@@ -9,9 +9,11 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from yescale_sandbox import inspection
+from yescale_sandbox.anthropic import endpoint as anthropic
+from yescale_sandbox.bedrock import endpoint as bedrock
 from yescale_sandbox.connection import Connection, Limits
 from yescale_sandbox.exchange import Answer, Request, Step, joined, whole
 from yescale_sandbox.inspection import Inspection
@@ -20,19 +22,11 @@ from yescale_sandbox.record import Entry, Records
 
 BACKLOG = 4096
 
-Count: TypeAlias = Callable[[str], int]
-
 
 class Provider(Protocol):
     """One fake provider. `call_id` names the request in its answer."""
 
     def answer(self, request: Request, call_id: str) -> Answer: ...
-
-
-# Below which path each provider is; what its constructor takes tells how often a prompt came before.
-PROVIDERS: Mapping[str, Callable[[Count], Provider]] = {
-    openai.PREFIX: openai.OpenAi,
-}
 
 
 class Counter:
@@ -49,8 +43,20 @@ class Counter:
             self._counts.popitem(last=False)
         return earlier
 
+    def knows(self, thing: str) -> bool:
+        """Whether it came before, without counting this."""
+        return thing in self._counts
+
     def clear(self) -> None:
         self._counts.clear()
+
+
+# Below which path each provider is; what its constructor takes tells how often a prompt came before.
+PROVIDERS: Mapping[str, Callable[[Counter], Provider]] = {
+    openai.PREFIX: openai.OpenAi,
+    anthropic.PREFIX: anthropic.Anthropic,
+    bedrock.PREFIX: bedrock.Bedrock,
+}
 
 
 class Sandbox:

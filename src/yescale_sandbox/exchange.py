@@ -53,12 +53,17 @@ Step: TypeAlias = Send | Pause | Hang | Cut | Reset
 
 
 class Tokens(Struct, frozen=True):
-    """Token counts of one call, as OpenAI nests them: `cached` is part of `prompt`, `reasoning` of `completion`."""
+    """Counts of one call, as OpenAI nests them: `cached` (read from a cache) and `cache_write` are parts of `prompt`,
+    `cache_write_1h` of `cache_write`, `reasoning` of `completion`. `web_searches` are counted beside them.
+    """
 
     prompt: int = 0
     completion: int = 0
     cached: int = 0
     reasoning: int = 0
+    cache_write: int = 0
+    cache_write_1h: int = 0
+    web_searches: int = 0
 
 
 class Answer(Struct, frozen=True):

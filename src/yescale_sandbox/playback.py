@@ -1,6 +1,6 @@
 """The steps of a good answer: one write per event, with the pauses, cuts and oddities that scenarios ask for."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
@@ -35,11 +35,19 @@ class Event(Struct, frozen=True):
     name: str = ""
 
 
+def server_sent(event: Event) -> bytes:
+    """An event as text: its name, if it has one, and its data."""
+    named = f"event: {event.name}\n".encode() if event.name else b""
+    return named + b"data: " + event.payload + b"\n\n"
+
+
 class Framing(Struct, frozen=True):
-    """How a provider's streams end: the event that marks the end, and the one that tells of an error."""
+    """How a provider writes its events; the event that ends its streams, and the one that tells of an error."""
 
     end: bytes
     error: bytes
+    media: str = SSE
+    write: Callable[[Event], bytes] = server_sent
 
 
 class Played(Struct, frozen=True):
@@ -62,8 +70,8 @@ def body_steps(body: bytes, script: Script, headers: Headers) -> Played:
 
 
 def stream_steps(events: Iterator[Event], script: Script, headers: Headers, framing: Framing) -> Played:
-    """A stream of server-sent events."""
-    lines = (("content-type", SSE), ("cache-control", "no-cache"), ("transfer-encoding", "chunked"), *headers)
+    """A stream of events."""
+    lines = (("content-type", framing.media), ("cache-control", "no-cache"), ("transfer-encoding", "chunked"), *headers)
     broken = next((name for name in ("cut", "stall", "error", "badjson") if name in script), None)
     outcome = {"cut": "cut", "stall": "cut", "error": "failed", "badjson": "failed"}.get(broken or "", "served")
     sends = _opened(head(200, lines), _sent(events, script, framing))
@@ -72,12 +80,11 @@ def stream_steps(events: Iterator[Event], script: Script, headers: Headers, fram
 
 def _sent(events: Iterator[Event], script: Script, framing: Framing) -> Iterator[Send]:
     for number, event in enumerate(events, start=1):
-        payload = event.payload
+        written = event
         if "badjson" in script and number == STALL_AFTER:
-            payload = payload[: len(payload) // 2]
-        note = b": keep-alive\n\n" if "comment" in script else b""
-        named = f"event: {event.name}\n".encode() if event.name else b""
-        yield Send(framed(note + named + b"data: " + payload + b"\n\n"), 1, event.usage)
+            written = Event(event.payload[: len(event.payload) // 2], event.usage, event.name)
+        note = b": keep-alive\n\n" if "comment" in script and framing.media == SSE else b""
+        yield Send(framed(note + framing.write(written)), 1, event.usage)
     if framing.end and "no-done" not in script:
         yield Send(framed(framing.end), 1)
 

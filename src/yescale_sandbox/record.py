@@ -206,7 +206,7 @@ class Records:
 
 
 def usage_json(tokens: Tokens | None) -> Json:
-    """OpenAI's names for the sums, without the details."""
+    """OpenAI's names for the sums; what only others count stands beside them."""
     if tokens is None:
         return None
     return {
@@ -215,6 +215,9 @@ def usage_json(tokens: Tokens | None) -> Json:
         "total_tokens": tokens.prompt + tokens.completion,
         "cached_tokens": tokens.cached,
         "reasoning_tokens": tokens.reasoning,
+        "cache_write_tokens": tokens.cache_write,
+        "cache_write_1h_tokens": tokens.cache_write_1h,
+        "web_searches": tokens.web_searches,
     }
 
 

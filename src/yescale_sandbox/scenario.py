@@ -46,7 +46,9 @@ SCENARIOS = (
     Scenario("403", "status 403, the region is not served"),
     Scenario("404", "status 404, the model is gone"),
     Scenario("429", "status 429, the rate limit is reached, with Retry-After: 1"),
-    Scenario("quota", "status 429, the account's quota is used up: no Retry-After, waiting does not help"),
+    Scenario(
+        "quota", "status 429 (Anthropic: 400), the account's quota is used up: no Retry-After, waiting does not help"
+    ),
     Scenario("500", "status 500, a fault of the provider"),
     Scenario("502", "status 502, as the provider's edge answers"),
     Scenario("503", "status 503, the engine is overloaded"),
@@ -80,6 +82,7 @@ SCENARIOS = (
     Scenario("done-only", "all of the text, or of a tool call, comes in one chunk at the end"),
     Scenario("tool-done-only", "each tool call comes whole, in one chunk"),
     Scenario("refuse", "the model refuses: message.refusal instead of content"),
+    Scenario("pause", "the answer stops midway for the client to send it back: Anthropic's stop_reason pause_turn"),
     Scenario("filter", "the answer ends early with finish_reason content_filter"),
 )
 

@@ -2,7 +2,7 @@
 
 Text: `You said: <last user message>` and a digest of the prompt, so that a marker comes back and no two prompts get the
 same answer. After tool results: `The tool <name> answered: <content>`. Tools are called when the choice demands it or
-when the last message, the user's, contains a tool's name.
+when the last message, the user's, contains a tool's name; its lines `sandbox-call: <name> {arguments}` call just so.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from yescale_sandbox.exchange import Tokens
 from yescale_sandbox.instance import InstanceMaker
@@ -27,6 +27,9 @@ BIG_CHUNK_CHARS = 4096
 REFUSAL = "I'm sorry, but I can't help with that."
 FILLER = "This sentence is filler, number {:06}. "
 HUGE = 10**15
+CALL_MARK = "sandbox-call:"
+MOST_DICTATED = 16
+MOST_DICTATED_CHARS = 65_536
 
 
 class Offered(Struct, frozen=True):
@@ -70,6 +73,13 @@ class Said(Struct, frozen=True):
         return text_tokens(self.text) + sum(text_tokens(call.name) + text_tokens(call.arguments) for call in self.calls)
 
 
+class Dictated(Struct, frozen=True):
+    """A call that the prompt spells out: the tool's name and its arguments as JSON text."""
+
+    name: str
+    arguments: str
+
+
 def say(heard: Heard, script: Script, index: int = 0) -> Said:
     """The answer to a prompt; `index` tells the choices of one request apart."""
     if "refuse" in script:
@@ -83,6 +93,15 @@ def say(heard: Heard, script: Script, index: int = 0) -> Said:
         text = msgspec.json.encode({"you_said": shortened(heard.quote), "digest": heard.digest}).decode()
         return Said(text, is_json=True)
     return Said(grown(_spoken(heard, index), script))
+
+
+def dictated(text: str) -> list[Dictated]:
+    """The calls that a text spells out, one a line: `sandbox-call: <name> {arguments}`. Broken lines are not calls."""
+    if CALL_MARK not in text:
+        return []
+    lines = (line.strip() for line in text.splitlines())
+    found = (_dictated(line.removeprefix(CALL_MARK)) for line in lines if line.startswith(CALL_MARK))
+    return [call for call in found if call is not None][:MOST_DICTATED]
 
 
 def digest_of(value: object) -> str:
@@ -173,17 +192,37 @@ def _counted(seen: Sequence[str]) -> str:
     return f"\n\nI see {len(seen)} {'image' if len(seen) == 1 else 'images'}: {', '.join(seen)}."
 
 
+def _dictated(text: str) -> Dictated | None:
+    name, _, arguments = text.strip().partition(" ")
+    if not name or len(arguments) > MOST_DICTATED_CHARS:
+        return None
+    try:
+        msgspec.json.decode(arguments, type=dict[str, Raw])
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return Dictated(name, arguments.strip())
+
+
 def _calls(heard: Heard, index: int) -> tuple[Called, ...]:
-    wanted = [] if heard.tool_answers else [tool for tool in heard.tools if tool.name in heard.quote]
+    wanted = [] if heard.tool_answers else _wanted(heard)
     if heard.demanded:
-        wanted = wanted or list(heard.tools[:1])
+        wanted = wanted or [_invented(tool, heard) for tool in heard.tools[:1]]
     if not heard.parallel:
         wanted = wanted[:1]
     return tuple(
-        Called(
-            tool.name,
-            written(tool.parameters, heard.quote),
-            hashlib.sha256(f"{heard.digest}/{index}/{place}".encode()).hexdigest(),
-        )
-        for place, tool in enumerate(wanted)
+        Called(one.name, one.arguments, hashlib.sha256(f"{heard.digest}/{index}/{place}".encode()).hexdigest())
+        for place, one in enumerate(wanted)
     )
+
+
+def _wanted(heard: Heard) -> list[Dictated]:
+    """What the prompt spells out of the offered tools; if it spells out nothing, the tools that it names."""
+    spelled = dictated(heard.quote)
+    if spelled:
+        offered = {tool.name for tool in heard.tools}
+        return [call for call in spelled if call.name in offered]
+    return [_invented(tool, heard) for tool in heard.tools if tool.name in heard.quote]
+
+
+def _invented(tool: Offered, heard: Heard) -> Dictated:
+    return Dictated(tool.name, written(tool.parameters, heard.quote))

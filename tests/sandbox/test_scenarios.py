@@ -315,6 +315,10 @@ def test_scenarios_combine(sandbox_url: str, marker: str) -> None:
     assert read.count(b'"usage":{') == 3
 
 
+def test_openai_knows_no_pause(chat: Chat) -> None:
+    assert chat(model="gpt-4o+pause").json()["choices"][0]["finish_reason"] == "stop"
+
+
 def test_every_listed_scenario_is_tested(http: httpx.Client) -> None:
     with open(__file__, encoding="utf-8") as source:
         text = source.read()

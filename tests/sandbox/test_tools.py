@@ -198,3 +198,23 @@ def test_json_mode_answers_with_an_object(chat: Chat, marker: str) -> None:
     said = f"{marker} as JSON"
     made = choice(chat(messages=[{"role": "user", "content": said}], response_format={"type": "json_object"}))
     assert json.loads(made["message"]["content"])["you_said"] == said
+
+
+@pytest.mark.parametrize("style", ["", "+drip", "+done-only", "+tool-done-only"])
+def test_a_call_that_the_prompt_spells_out_is_made_exactly_so(chat: Chat, style: str) -> None:
+    """promise 22"""
+    tools = [{"type": "function", "function": {"name": name}} for name in ("look", "Bash")]
+    text = 'look\nsandbox-call: Bash {"command": "ls  -l"}\n  sandbox-call: look {}\nsandbox-call: other {}'
+    asked: dict[str, Any] = {"tools": tools, "messages": [{"role": "user", "content": text}]}
+    calls = chat(model=f"gpt-4o{style}", **asked).json()["choices"][0]["message"]["tool_calls"]
+    made = [(call["function"]["name"], call["function"]["arguments"]) for call in calls]
+    assert made == [("Bash", '{"command": "ls  -l"}'), ("look", "{}")]
+    one = chat(model=f"gpt-4o{style}", parallel_tool_calls=False, **asked).json()["choices"][0]["message"]
+    assert [call["function"]["name"] for call in one["tool_calls"]] == ["Bash"]
+    answered = [
+        *asked["messages"],
+        {"role": "assistant", "tool_calls": one["tool_calls"]},
+        {"role": "tool", "tool_call_id": one["tool_calls"][0]["id"], "content": "seen"},
+    ]
+    said = chat(model=f"gpt-4o{style}", tools=tools, messages=answered).json()["choices"][0]["message"]["content"]
+    assert said.startswith("The tool Bash answered: seen")

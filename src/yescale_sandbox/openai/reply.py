@@ -28,6 +28,7 @@ from yescale_sandbox.speech import (
     REFUSAL,
     SHORT_QUOTE_CHARS,
     cut_text,
+    dictated,
     first_stop,
     grown,
     shortened,
@@ -183,12 +184,29 @@ def _structured(speaker: Speaker) -> str:
 def _calls(speaker: Speaker, index: int) -> tuple[Call, ...]:
     request = speaker.request
     tools = _eligible(request)
+    spelled = _dictated_calls(speaker, tools)
+    if spelled is not None:
+        return spelled[:1] if request.parallel_tool_calls is False else spelled
     wanted = [tool for tool in tools if tool.name in speaker.quote] if request.messages[-1].role == "user" else []
     if _demanded(request.tool_choice):
         wanted = wanted or tools[:1]
     if request.parallel_tool_calls is False:
         wanted = wanted[:1]
     return tuple(_call(speaker, tool, (index, place)) for place, tool in enumerate(wanted))
+
+
+def _dictated_calls(speaker: Speaker, tools: Sequence[Tool]) -> tuple[Call, ...] | None:
+    """The calls that the last message, the user's, spells out of the offered tools; None if it spells out none."""
+    request = speaker.request
+    spelled = dictated(request.last_user_text()) if request.messages[-1].role == "user" else []
+    by_name = {tool.name: tool for tool in tools}
+    if not spelled or (_demanded(request.tool_choice) and not any(call.name in by_name for call in spelled)):
+        return None
+    return tuple(
+        Call(_call_id(speaker.digest, (0, place)), call.name, call.arguments, by_name[call.name].custom is not None)
+        for place, call in enumerate(spelled)
+        if call.name in by_name
+    )
 
 
 def _eligible(request: ChatRequest) -> list[Tool]:
