@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias
 from yescale_sandbox import inspection
 from yescale_sandbox.connection import Connection, Limits
 from yescale_sandbox.exchange import Answer, Request, Step, joined, whole
+from yescale_sandbox.gemini import endpoint as gemini
 from yescale_sandbox.inspection import Inspection
 from yescale_sandbox.openai import endpoint as openai
 from yescale_sandbox.record import Entry, Records
@@ -32,6 +33,7 @@ class Provider(Protocol):
 # Below which path each provider is; what its constructor takes tells how often a prompt came before.
 PROVIDERS: Mapping[str, Callable[[Count], Provider]] = {
     openai.PREFIX: openai.OpenAi,
+    gemini.PREFIX: gemini.Gemini,
 }
 
 

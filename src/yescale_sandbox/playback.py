@@ -36,10 +36,17 @@ class Event(Struct, frozen=True):
 
 
 class Framing(Struct, frozen=True):
-    """How a provider's streams end: the event that marks the end, and the one that tells of an error."""
+    """How a provider's streams look: the event that marks the end, the one that tells of an error, and what is between.
+
+    Every event stands between `before` and `after`; the first may have something else before it.
+    """
 
     end: bytes
     error: bytes
+    before: bytes = b"data: "
+    after: bytes = b"\n\n"
+    first: bytes | None = None
+    content_type: str = SSE
 
 
 class Played(Struct, frozen=True):
@@ -62,8 +69,13 @@ def body_steps(body: bytes, script: Script, headers: Headers) -> Played:
 
 
 def stream_steps(events: Iterator[Event], script: Script, headers: Headers, framing: Framing) -> Played:
-    """A stream of server-sent events."""
-    lines = (("content-type", SSE), ("cache-control", "no-cache"), ("transfer-encoding", "chunked"), *headers)
+    """A stream of server-sent events, or what the framing makes of them."""
+    lines = (
+        ("content-type", framing.content_type),
+        ("cache-control", "no-cache"),
+        ("transfer-encoding", "chunked"),
+        *headers,
+    )
     broken = next((name for name in ("cut", "stall", "error", "badjson") if name in script), None)
     outcome = {"cut": "cut", "stall": "cut", "error": "failed", "badjson": "failed"}.get(broken or "", "served")
     sends = _opened(head(200, lines), _sent(events, script, framing))
@@ -75,9 +87,10 @@ def _sent(events: Iterator[Event], script: Script, framing: Framing) -> Iterator
         payload = event.payload
         if "badjson" in script and number == STALL_AFTER:
             payload = payload[: len(payload) // 2]
-        note = b": keep-alive\n\n" if "comment" in script else b""
+        note = b": keep-alive" + framing.after if "comment" in script and framing.content_type == SSE else b""
         named = f"event: {event.name}\n".encode() if event.name else b""
-        yield Send(framed(note + named + b"data: " + payload + b"\n\n"), 1, event.usage)
+        before = framing.before if number > 1 or framing.first is None else framing.first
+        yield Send(framed(note + named + before + payload + framing.after), 1, event.usage)
     if framing.end and "no-done" not in script:
         yield Send(framed(framing.end), 1)
 

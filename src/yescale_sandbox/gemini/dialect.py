@@ -1,0 +1,39 @@
+"""What the Gemini API and Vertex AI say differently about the same request."""
+
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from yescale_sandbox.gemini.message import TABLES
+from yescale_sandbox.gemini.proto import Tables
+from yescale_sandbox.gemini.refusal import RefusedError
+
+Fault: TypeAlias = tuple[str, str]
+
+
+class Dialect(Struct, frozen=True):
+    """The messages, the roles of contents, and the words around a fault and an unsigned call."""
+
+    tables: Tables
+    roles: frozenset[str]
+    faulted: Callable[[Iterable[Fault]], RefusedError]
+    unsigned: Callable[[str, int], str]
+
+
+def _faulted(faults: Iterable[Fault]) -> RefusedError:
+    """https://github.com/cline/cline/issues/7339"""
+    return RefusedError("".join(f"* GenerateContentRequest.{place}: {words}\n" for place, words in faults))
+
+
+def _unsigned(name: str, position: int) -> str:
+    """https://github.com/nanbingxyz/5ire/issues/405"""
+    return (
+        "Function call is missing a thought_signature in functionCall parts. This is required for tools to work "
+        "correctly, and missing thought_signature may lead to degraded model performance. Additional data, function "
+        f"call `default_api:{name}` , position {position}. Please refer to "
+        "https://ai.google.dev/gemini-api/docs/thought-signatures for more details."
+    )
+
+
+AI_STUDIO = Dialect(TABLES, frozenset({"", "user", "model", "function"}), _faulted, _unsigned)
