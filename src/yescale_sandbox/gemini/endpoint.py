@@ -16,7 +16,8 @@ from yescale_sandbox.gemini.refusal import RefusedError
 from yescale_sandbox.jsontype import JsonObject
 
 KEY_PREFIX = "AIzaSandbox"
-PREFIX = "/gemini/v1beta"
+PREFIX = "/gemini"
+VERSIONS = frozenset({"v1", "v1beta"})  # the SDKs of 2026 call v1, all before v1beta
 NOT_FOUND = b"<!DOCTYPE html>\n<html lang=en>\n  <title>Error 404 (Not Found)!!1</title>\n"
 
 Count: TypeAlias = Callable[[str], int]
@@ -45,24 +46,24 @@ class Gemini:
             return refused(error, headers)
 
     def _route(self, request: Request, headers: Headers) -> Answer:
-        place = unquote(request.path.removeprefix(f"{PREFIX}/"))
+        version, _, place = unquote(request.path.removeprefix(f"{PREFIX}/")).partition("/")
         family, _, rest = place.partition("/")
-        if request.path == place or family != "models":
+        if version not in VERSIONS or family != "models":
             return _nowhere(headers)
         key = presented_key(request)
         if request.method == "GET":
-            return _described(rest, parse_qs(request.query), headers)
+            return _described(rest, version, parse_qs(request.query), headers)
         named, _, method = rest.rpartition(":")
         if request.method != "POST" or method not in self._methods:
             return _nowhere(headers)
         asked = asked_of(request, key, named, headers)
-        return self._guarded(method, asked)
+        return self._guarded(method, version, asked)
 
-    def _guarded(self, method: str, asked: Asked) -> Answer:
+    def _guarded(self, method: str, version: str, asked: Asked) -> Answer:
         """The call, its refusal too, with the model and the scenario on record."""
         try:
             if not serves(asked.base, method):
-                raise refusal.no_such_model(asked.named, method)
+                raise refusal.no_such_model(asked.named, version, method)
             answer = self._methods[method](asked)
         except RefusedError as error:
             answer = refused(error, asked.headers)
@@ -112,7 +113,7 @@ def _nowhere(headers: Headers) -> Answer:
     return Answer(404, joined(start, body), "refused")
 
 
-def _described(name: str, query: Mapping[str, list[str]], headers: Headers) -> Answer:
-    made: JsonObject = listing.page(query) if not name else listing.model(name)
+def _described(name: str, version: str, query: Mapping[str, list[str]], headers: Headers) -> Answer:
+    made: JsonObject = listing.page(query) if not name else listing.model(name, version)
     start, body = whole(200, JSON, msgspec.json.encode(made), headers)
     return Answer(200, joined(start, body))

@@ -25,11 +25,11 @@ def page(query: Mapping[str, list[str]]) -> JsonObject:
     return made
 
 
-def model(name: str) -> JsonObject:
+def model(name: str, version: str) -> JsonObject:
     """Raises: RefusedError."""
     if name not in MODELS and name not in EMBEDDING_MODELS:
         raise RefusedError(
-            f"Model is not found: models/{name[:VALUE_SHOWN]} for api version v1beta, or is not supported.", code=404
+            f"Model is not found: models/{name[:VALUE_SHOWN]} for api version {version}, or is not supported.", code=404
         )
     return _object(name)
 

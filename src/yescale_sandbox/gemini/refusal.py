@@ -57,10 +57,10 @@ def misread(violations: Iterable[tuple[str, str]]) -> RefusedError:
     return RefusedError("\n".join(lines), details=({"@type": f"{RPC}.BadRequest", "fieldViolations": rows},))
 
 
-def no_such_model(model: str, method: str) -> RefusedError:
+def no_such_model(model: str, version: str, method: str) -> RefusedError:
     """https://github.com/wwardaww/gnome-gemini-ai/issues/22"""
     return RefusedError(
-        f"models/{model[:VALUE_SHOWN]} is not found for API version v1beta, or is not supported for {method}. "
+        f"models/{model[:VALUE_SHOWN]} is not found for API version {version}, or is not supported for {method}. "
         "Call ListModels to see the list of available models and their supported methods.",
         code=404,
     )
