@@ -18,6 +18,7 @@ from yescale_sandbox.gemini import endpoint as gemini
 from yescale_sandbox.inspection import Inspection
 from yescale_sandbox.openai import endpoint as openai
 from yescale_sandbox.record import Entry, Records
+from yescale_sandbox.vertex import endpoint as vertex
 
 BACKLOG = 4096
 
@@ -34,6 +35,7 @@ class Provider(Protocol):
 PROVIDERS: Mapping[str, Callable[[Count], Provider]] = {
     openai.PREFIX: openai.OpenAi,
     gemini.PREFIX: gemini.Gemini,
+    vertex.PREFIX: vertex.Vertex,
 }
 
 

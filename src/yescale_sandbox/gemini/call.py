@@ -61,7 +61,9 @@ class Calls:
         answer = self._stop(asked)
         if answer is not None:
             return answer
-        said = reply.compose(request, body, model, asked.script)
+        said = msgspec.structs.replace(
+            reply.compose(request, body, model, asked.script), root=self._dialect.root, metered=self._dialect.metered
+        )
         config = request.generation_config
         logprobs = (config.logprobs or 0) if config.response_logprobs else None
         if framing is None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from yescale_sandbox.gemini import media, seal
 from yescale_sandbox.gemini.catalogue import Model
 from yescale_sandbox.gemini.dialect import Dialect, Fault
-from yescale_sandbox.gemini.prompt import Content, GenerateRequest, Part
+from yescale_sandbox.gemini.prompt import Content, FunctionResponse, GenerateRequest, Part
 from yescale_sandbox.gemini.refusal import RefusedError
 
 
@@ -60,18 +60,28 @@ def _faults_of(part: Part, place: str) -> Iterator[Fault]:
         yield f"{place}.data", "required oneof field 'data' must have one initialized field"
     if part.function_call is not None and not part.function_call.name:
         yield f"{place}.function_call.name", "Name cannot be empty."
-    response = part.function_response
-    if response is not None and not response.name:
-        yield f"{place}.function_response.name", "Name cannot be empty."
-    if response is not None and response.response is None:
-        yield f"{place}.function_response.response", "response is not specified"
+    if part.function_response is not None:
+        yield from _response_faults(part.function_response, f"{place}.function_response")
+    yield from _file_faults(part, place)
+    yield from _code_faults(part, place)
+
+
+def _response_faults(response: FunctionResponse, place: str) -> Iterator[Fault]:
+    if not response.name:
+        yield f"{place}.name", "Name cannot be empty."
+    if response.response is None:
+        yield f"{place}.response", "response is not specified"
+    for index, part in enumerate(response.parts):
+        yield from _faults_of(part, f"{place}.parts[{index}]")
+
+
+def _file_faults(part: Part, place: str) -> Iterator[Fault]:
     if part.inline_data is not None and not part.inline_data.mime_type:
         yield f"{place}.inline_data.mime_type", "mime_type is not specified"
     if part.inline_data is not None and not part.inline_data.data:
         yield f"{place}.inline_data.data", "data is not specified"
     if part.file_data is not None and not part.file_data.file_uri:
         yield f"{place}.file_data.file_uri", "file_uri is not specified"
-    yield from _code_faults(part, place)
 
 
 def _code_faults(part: Part, place: str) -> Iterator[Fault]:
@@ -89,6 +99,8 @@ def _check_part(part: Part) -> None:
         media.check_inline(part.inline_data)
     if part.file_data is not None:
         media.check_file(part.file_data)
+    for inner in part.function_response.parts if part.function_response is not None else ():
+        _check_part(inner)
     if part.thought_signature is not None:
         words = seal.fault(part.thought_signature)
         if words is not None:

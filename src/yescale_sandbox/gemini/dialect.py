@@ -8,17 +8,24 @@ from msgspec import Struct
 from yescale_sandbox.gemini.message import TABLES
 from yescale_sandbox.gemini.proto import Tables
 from yescale_sandbox.gemini.refusal import RefusedError
+from yescale_sandbox.jsontype import JsonObject
 
 Fault: TypeAlias = tuple[str, str]
 
 
 class Dialect(Struct, frozen=True):
-    """The messages, the roles of contents, and the words around a fault and an unsigned call."""
+    """The messages, the roles of contents, and the words around a fault and an unsigned call.
+
+    `judged` are the categories of harm that may be set; `root` and `metered` stand in every answer and its usage.
+    """
 
     tables: Tables
     roles: frozenset[str]
     faulted: Callable[[Iterable[Fault]], RefusedError]
     unsigned: Callable[[str, int], str]
+    judged: frozenset[str]
+    root: JsonObject = {}
+    metered: JsonObject = {}
 
 
 def _faulted(faults: Iterable[Fault]) -> RefusedError:
@@ -36,4 +43,5 @@ def _unsigned(name: str, position: int) -> str:
     )
 
 
-AI_STUDIO = Dialect(TABLES, frozenset({"", "user", "model", "function"}), _faulted, _unsigned)
+TEXT_HARMS = frozenset({"HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT", "CIVIC_INTEGRITY"})
+AI_STUDIO = Dialect(TABLES, frozenset({"", "user", "model", "function"}), _faulted, _unsigned, TEXT_HARMS)

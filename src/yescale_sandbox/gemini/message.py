@@ -71,6 +71,9 @@ TASK = Enum(
     ),
 )
 
+# The words are small on the wire, as the google-genai SDK sends them.
+TIER = Enum("ServiceTier", ("UNSPECIFIED", "STANDARD", "FLEX", "PRIORITY"))
+
 BLOB: Fields = {"mimeType": TEXT, "data": BYTES}
 EMPTY: Fields = {}
 
@@ -139,6 +142,7 @@ TOOLS: Mapping[str, Fields] = {
         "googleSearchRetrieval": Message("GoogleSearchRetrieval"),
         "codeExecution": Message("CodeExecution"),
         "urlContext": Message("UrlContext"),
+        "googleMaps": Message("GoogleMaps"),
     },
     "FunctionDeclaration": {
         "name": TEXT,
@@ -158,6 +162,7 @@ TOOLS: Mapping[str, Fields] = {
     },
     "CodeExecution": EMPTY,
     "UrlContext": EMPTY,
+    "GoogleMaps": {"enableWidget": FLAG},
     "ToolConfig": {
         "functionCallingConfig": Message("FunctionCallingConfig"),
         "retrievalConfig": Message("RetrievalConfig"),
@@ -214,6 +219,8 @@ GENERATE: Fields = {
     "safetySettings": Repeated(Message("SafetySetting")),
     "generationConfig": Message("GenerationConfig"),
     "cachedContent": TEXT,
+    "store": FLAG,
+    "serviceTier": TIER,
 }
 
 CALLS: Mapping[str, Fields] = {

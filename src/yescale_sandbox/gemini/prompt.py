@@ -42,6 +42,7 @@ class FunctionResponse(Wire, frozen=True):
     name: str = ""
     response: dict[str, Any] | None = None
     id: str = ""
+    parts: list["Part"] = []
 
 
 class ExecutableCode(Wire, frozen=True):
@@ -100,6 +101,8 @@ class Tool(Wire, frozen=True):
     google_search_retrieval: dict[str, Any] | None = None
     code_execution: dict[str, Any] | None = None
     url_context: dict[str, Any] | None = None
+    google_maps: dict[str, Any] | None = None
+    enterprise_web_search: dict[str, Any] | None = None
 
 
 class FunctionCalling(Wire, frozen=True):

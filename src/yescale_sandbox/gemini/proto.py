@@ -46,7 +46,7 @@ class Repeated(Struct, frozen=True):
 class Map(Struct, frozen=True):
     """Free keys; faults are placed by the number of the entry, as Google does."""
 
-    of: Message
+    of: Message | Scalar
 
 
 class Free(Struct, frozen=True):

@@ -72,6 +72,8 @@ class Reply(Struct, frozen=True):
     candidates: tuple[Candidate, ...]
     usage: Usage
     feedback: JsonObject | None = None
+    root: JsonObject = {}
+    metered: JsonObject = {}
 
 
 class Speaker(Struct, frozen=True):

@@ -21,8 +21,10 @@ MOST_STOPS = 5
 MOST_DECLARATIONS = 512
 MOST_CANDIDATES = 8
 MOST_LOGPROBS = 20
-BUILT_IN = ("google_search", "google_search_retrieval", "code_execution", "url_context")
-JUDGED = frozenset({"HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT", "CIVIC_INTEGRITY"})
+BUILT_IN = (
+    *("google_search", "google_search_retrieval", "code_execution", "url_context"),
+    *("google_maps", "enterprise_web_search"),
+)
 
 
 def checked(body: JsonObject, model: Model, dialect: Dialect) -> tuple[GenerateRequest, JsonObject]:
@@ -32,7 +34,11 @@ def checked(body: JsonObject, model: Model, dialect: Dialect) -> tuple[GenerateR
     """
     made = read(dialect.tables, "GenerateContentRequest", body)
     request = prompt.typed(made)
-    found = [*_config_faults(request.generation_config, model), *_tool_faults(request), *_safety_faults(request)]
+    found = [
+        *_config_faults(request.generation_config, model),
+        *_tool_faults(request),
+        *_safety_faults(request, dialect),
+    ]
     if found:
         raise dialect.faulted(found)
     conversation.check(request, model, dialect)
@@ -117,11 +123,11 @@ def _declaration_faults(one: FunctionDeclaration, place: str) -> Iterator[Fault]
         yield f"{place}.parameters_json_schema", "must be an object."
 
 
-def _safety_faults(request: GenerateRequest) -> Iterator[Fault]:
+def _safety_faults(request: GenerateRequest, dialect: Dialect) -> Iterator[Fault]:
     seen: set[str] = set()
     for index, setting in enumerate(request.safety_settings):
-        if setting.category.removeprefix("HARM_CATEGORY_") not in JUDGED:
-            names = ", ".join(f"HarmCategory.HARM_CATEGORY_{name}" for name in sorted(JUDGED))
+        if setting.category.removeprefix("HARM_CATEGORY_") not in dialect.judged:
+            names = ", ".join(f"HarmCategory.HARM_CATEGORY_{name}" for name in sorted(dialect.judged))
             yield f"safety_settings[{index}]", f"element predicate failed: $.category in ({names})"
         if setting.threshold == "HARM_BLOCK_THRESHOLD_UNSPECIFIED":
             yield f"safety_settings[{index}].threshold", "threshold is not specified"

@@ -112,8 +112,8 @@ def _encoded(answer: JsonObject, reply: Reply, usage: JsonObject | None) -> byte
     if reply.feedback is not None:
         answer["promptFeedback"] = reply.feedback
     if usage is not None:
-        answer["usageMetadata"] = usage
-    answer |= {"modelVersion": reply.model, "responseId": reply.id}
+        answer["usageMetadata"] = usage | reply.metered
+    answer |= {**reply.root, "modelVersion": reply.model, "responseId": reply.id}
     return msgspec.json.encode(answer)
 
 

@@ -104,6 +104,8 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
             },
             "safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}],
             "generationConfig": SAMPLING,
+            "store": False,
+            "serviceTier": "standard",
         },
     ),
     (
