@@ -273,3 +273,18 @@ def test_the_record_tells_usage_as_openai_nests_it(generate: Generate, recorded:
     assert entry["usage"]["prompt_tokens"] == usage["promptTokenCount"] + usage["toolUsePromptTokenCount"]
     assert entry["usage"]["completion_tokens"] == usage["candidatesTokenCount"] + usage["thoughtsTokenCount"]
     assert (entry["model"], entry["usage"]["reasoning_tokens"]) == ("gemini-2.5-flash", usage["thoughtsTokenCount"])
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"$ref": "#"},
+        {"anyOf": [{"$ref": "#"}]},
+        {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]},
+        {"type": "array", "minItems": 10**9},
+        {"type": "string", "minLength": 10**12},
+    ],
+)
+def test_a_schema_without_end_gets_an_answer_with_one(generate: Generate, shape: dict[str, Any]) -> None:
+    config = {"responseMimeType": "application/json", "responseJsonSchema": shape}
+    assert len(generate(generationConfig=config).content) < 100_000
