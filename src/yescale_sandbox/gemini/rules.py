@@ -21,6 +21,7 @@ MOST_STOPS = 5
 MOST_DECLARATIONS = 512
 MOST_CANDIDATES = 8
 MOST_LOGPROBS = 20
+LEVELS = frozenset({"THINKING_LEVEL_UNSPECIFIED", "LOW", "HIGH"})  # those of Gemini 3 Pro
 BUILT_IN = (
     *("google_search", "google_search_retrieval", "code_execution", "url_context"),
     *("google_maps", "enterprise_web_search"),
@@ -182,6 +183,11 @@ def _check_thinking(config: GenerationConfig, model: Model) -> None:
         # https://ai.google.dev/gemini-api/docs/gemini-3#thinking_level: an error with older models and beside budgets.
         if not model.seals:
             raise RefusedError("Thinking level is not supported for this model.")
+        if asked.thinking_level not in LEVELS:
+            raise RefusedError(
+                f"Thinking level {asked.thinking_level} is not supported for this model. Please retry with other "
+                "thinking level."
+            )
         if asked.thinking_budget is not None:
             raise RefusedError("You can only set only one of thinking budget and thinking level.")
     budget = asked.thinking_budget

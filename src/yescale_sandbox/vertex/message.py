@@ -79,6 +79,7 @@ _CHANGED: Mapping[str, Fields] = {
     "EnterpriseWebSearch": {"excludeDomains": Repeated(TEXT)},
     "GoogleSearch": {"excludeDomains": Repeated(TEXT)},
     "ToolConfig": _without(TOOLS["ToolConfig"], "includeServerSideToolInvocations"),
+    "FunctionCallingConfig": {**TOOLS["FunctionCallingConfig"], "streamFunctionCallArguments": FLAG},
     "SafetySetting": {
         "category": Enum(CATEGORY.name, ("HARM_CATEGORY_UNSPECIFIED", *(f"HARM_CATEGORY_{name}" for name in HARMS))),
         "threshold": TOOLS["SafetySetting"]["threshold"],

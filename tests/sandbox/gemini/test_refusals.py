@@ -177,6 +177,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
         {"model_": "gemini-2.5-pro"} | config(thinkingConfig={"thinkingBudget": 0}),
         "Budget 0 is invalid. This model only works in thinking mode.",
     ),
+    (
+        {"model_": "gemini-3-pro-preview"} | config(thinkingConfig={"thinkingLevel": "minimal"}),
+        "Thinking level MINIMAL is not supported for this model.",
+    ),
     (config(thinkingConfig={"thinkingLevel": "LOW"}), "Thinking level is not supported for this model."),
     (
         {"model_": "gemini-3-pro-preview"} | config(thinkingConfig={"thinkingLevel": "LOW", "thinkingBudget": 200}),
