@@ -4,9 +4,10 @@ The words and the rules of `speech`, with what only Gemini has: thoughts, signat
 """
 
 import hashlib
+from typing import cast
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from yescale_sandbox.exchange import Tokens
 from yescale_sandbox.gemini import builtin, picture
@@ -199,7 +200,8 @@ def _calls(speaker: Speaker, said: Said) -> list[JsonObject]:
     """Whole calls; where the model thinks, the first is sealed (https://ai.google.dev/gemini-api/docs/thought-signatures)."""
     parts: list[JsonObject] = []
     for call in said.calls:
-        made: JsonObject = {"name": call.name, "args": _value(call.arguments)}
+        # The arguments keep their spelling, numbers that no decoder holds too.
+        made: JsonObject = {"name": call.name, "args": cast(Json, Raw(call.arguments.encode()))}
         if speaker.model.seals:
             made["id"] = call.digest[:12]
         parts.append({"functionCall": made})
