@@ -31,7 +31,6 @@ class Model(Struct, frozen=True, kw_only=True):
     thinking: Thinking | None = None
     plain: bool = False  # takes no tools, no system instruction, no JSON mode, one candidate
     seals: bool = False  # Gemini 3: signatures are demanded, levels instead of budgets, tools may be mixed
-    logprobs: bool = False
 
     @property
     def usual(self) -> frozenset[str]:
@@ -57,10 +56,10 @@ _PRO = Thinking(128, 32_768, can_stop=False, usual=64)
 MODELS: Mapping[str, Model] = {
     model.name: model
     for model in (
-        Model(name="gemini-2.5-flash", title="Gemini 2.5 Flash", thinking=_FLASH, logprobs=True),
+        Model(name="gemini-2.5-flash", title="Gemini 2.5 Flash", thinking=_FLASH),
         Model(name="gemini-2.5-pro", title="Gemini 2.5 Pro", thinking=_PRO),
-        Model(name="gemini-2.5-flash-lite", title="Gemini 2.5 Flash-Lite", thinking=_LITE, logprobs=True),
-        Model(name="gemini-2.0-flash", title="Gemini 2.0 Flash", most_output=8_192, logprobs=True),
+        Model(name="gemini-2.5-flash-lite", title="Gemini 2.5 Flash-Lite", thinking=_LITE),
+        Model(name="gemini-2.0-flash", title="Gemini 2.0 Flash", most_output=8_192),
         Model(
             name="gemini-2.0-flash-exp-image-generation",
             title="Gemini 2.0 Flash (Image Generation) Experimental",

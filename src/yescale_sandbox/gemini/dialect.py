@@ -16,14 +16,18 @@ Fault: TypeAlias = tuple[str, str]
 class Dialect(Struct, frozen=True):
     """The messages, the roles of contents, and the words around a fault and an unsigned call.
 
-    `judged` are the categories of harm that may be set; `root` and `metered` stand in every answer and its usage.
+    `ranged` tells of a value out of its range, by name, value and the range's ends. `judged` are the categories of harm
+    that may be set, `logprobs` the models that tell probabilities; `root` and `metered` stand in every answer and its
+    usage.
     """
 
     tables: Tables
     roles: frozenset[str]
     faulted: Callable[[Iterable[Fault]], RefusedError]
     unsigned: Callable[[str, int], str]
-    judged: frozenset[str]
+    ranged: Callable[[str, float, float, float], Fault]
+    judged: tuple[str, ...]
+    logprobs: frozenset[str]
     root: JsonObject = {}
     metered: JsonObject = {}
 
@@ -43,5 +47,17 @@ def _unsigned(name: str, position: int) -> str:
     )
 
 
-TEXT_HARMS = frozenset({"HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT", "CIVIC_INTEGRITY"})
-AI_STUDIO = Dialect(TABLES, frozenset({"", "user", "model", "function"}), _faulted, _unsigned, TEXT_HARMS)
+def _ranged(name: str, _: float, least: float, most: float) -> Fault:
+    return f"generation_config.{name}", f"{name} must be in the range [{least}, {most}]."
+
+
+AI_STUDIO = Dialect(
+    TABLES,
+    frozenset({"", "user", "model", "function"}),
+    _faulted,
+    _unsigned,
+    _ranged,
+    judged=("HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT", "HARASSMENT", "CIVIC_INTEGRITY"),
+    # The models of 2.5 and later answer "Logprobs is not enabled" here, but not at Vertex.
+    logprobs=frozenset({"gemini-2.0-flash"}),
+)

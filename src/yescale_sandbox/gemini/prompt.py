@@ -68,7 +68,8 @@ class Part(Wire, frozen=True):
 
     @property
     def is_empty(self) -> bool:
-        known = (self.text, self.inline_data, self.function_call, self.function_response, self.file_data)
+        """Whether there is no datum; an empty text is none."""
+        known = (self.text or None, self.inline_data, self.function_call, self.function_response, self.file_data)
         return all(one is None for one in (*known, self.executable_code, self.code_execution_result))
 
 

@@ -35,14 +35,17 @@ def checked(body: JsonObject, model: Model, dialect: Dialect) -> tuple[GenerateR
     """
     made = read(dialect.tables, "GenerateContentRequest", body)
     request = prompt.typed(made)
+    config = request.generation_config
     found = [
-        *_config_faults(request.generation_config, model),
+        *_config_faults(config, model, dialect),
         *_tool_faults(request),
         *_safety_faults(request, dialect),
     ]
     if found:
         raise dialect.faulted(found)
     conversation.check(request, model, dialect)
+    if config.response_logprobs and model.name not in dialect.logprobs:
+        raise RefusedError(f"Logprobs is not enabled for models/{model.name}")
     _check_plain(request, model)
     _check_modalities(request.generation_config, model)
     _check_thinking(request.generation_config, model)
@@ -53,7 +56,7 @@ def checked(body: JsonObject, model: Model, dialect: Dialect) -> tuple[GenerateR
     return request, made
 
 
-def _config_faults(config: GenerationConfig, model: Model) -> Iterator[Fault]:
+def _config_faults(config: GenerationConfig, model: Model, dialect: Dialect) -> Iterator[Fault]:
     ranges: tuple[tuple[str, float | None, float, float], ...] = (
         ("temperature", config.temperature, 0, 2),
         ("top_p", config.top_p, 0, 1),
@@ -67,7 +70,7 @@ def _config_faults(config: GenerationConfig, model: Model) -> Iterator[Fault]:
     )
     for name, value, least, most in ranges:
         if value is not None and not least <= value <= most:
-            yield f"generation_config.{name}", f"{name} must be in the range [{least}, {most}]."
+            yield dialect.ranged(name, value, least, most)
     mime_type = config.response_mime_type
     if mime_type not in MIME_TYPES:
         *first, last = [f"`{one}`" for one in MIME_TYPES]
@@ -128,7 +131,7 @@ def _safety_faults(request: GenerateRequest, dialect: Dialect) -> Iterator[Fault
     seen: set[str] = set()
     for index, setting in enumerate(request.safety_settings):
         if setting.category.removeprefix("HARM_CATEGORY_") not in dialect.judged:
-            names = ", ".join(f"HarmCategory.HARM_CATEGORY_{name}" for name in sorted(dialect.judged))
+            names = ", ".join(f"HarmCategory.HARM_CATEGORY_{name}" for name in dialect.judged)
             yield f"safety_settings[{index}]", f"element predicate failed: $.category in ({names})"
         if setting.threshold == "HARM_BLOCK_THRESHOLD_UNSPECIFIED":
             yield f"safety_settings[{index}].threshold", "threshold is not specified"
@@ -146,13 +149,12 @@ def _check_plain(request: GenerateRequest, model: Model) -> None:
             "Function calling": bool(request.declarations()),
             "Tool use": any(request.has(name) for name in BUILT_IN),
             "JSON mode": config.response_mime_type != "text/plain",
+            "Multiturn chat": "AUDIO" in model.usual and len(request.contents) > 1,
             "Multiple candidates": (config.candidate_count or 1) > 1,
         }
         for name, wanted in wants.items():
             if wanted:
                 raise RefusedError(f"{name} is not enabled for models/{model.name}")
-    if config.response_logprobs and not model.logprobs:
-        raise RefusedError(f"Logprobs is not enabled for models/{model.name}")
 
 
 def _check_modalities(config: GenerationConfig, model: Model) -> None:

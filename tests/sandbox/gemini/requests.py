@@ -79,8 +79,6 @@ SAMPLING: dict[str, Any] = {
     "seed": 7,
     "presencePenalty": 0.5,
     "frequencyPenalty": 0.5,
-    "responseLogprobs": True,
-    "logprobs": 2,
     "mediaResolution": "MEDIA_RESOLUTION_LOW",
     "enableEnhancedCivicAnswers": True,
     "thinkingConfig": {"includeThoughts": True, "thinkingBudget": 1024},
@@ -177,6 +175,11 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
                 "imageConfig": {"aspectRatio": "1:1", "imageSize": "1K"},
             },
         },
+    ),
+    (
+        "gemini-2.0-flash",
+        "generateContent",
+        {"contents": [USER], "generationConfig": {"responseLogprobs": True, "logprobs": 2}},
     ),
     (
         "gemini-2.5-flash",

@@ -216,13 +216,14 @@ def test_files_are_seen_and_counted_by_their_kinds(generate: Generate) -> None:
 
 def test_candidates_and_their_logprobs(generate: Generate) -> None:
     config = {"candidateCount": 2, "responseLogprobs": True, "logprobs": 2}
-    answer = generate(generationConfig=config).json()
+    answer = generate("gemini-2.0-flash", generationConfig=config).json()
     texts = [one["content"]["parts"][0]["text"] for one in answer["candidates"]]
     assert texts[0] != texts[1]
     for text, one in zip(texts, answer["candidates"], strict=True):
         assert "".join(row["token"] for row in one["logprobsResult"]["chosenCandidates"]) == text
         assert {len(row["candidates"]) for row in one["logprobsResult"]["topCandidates"]} == {2}
-    chunks = grammar.events(generate(method="streamGenerateContent?alt=sse", generationConfig=config).content)
+    streamed = generate("gemini-2.0-flash", "streamGenerateContent?alt=sse", generationConfig=config)
+    chunks = grammar.events(streamed.content)
     grammar.check(chunks)
     assert [grammar.parts(chunks, index)[0]["text"] for index in (0, 1)] == texts
 

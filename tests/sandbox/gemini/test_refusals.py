@@ -81,6 +81,11 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"contents": ...}, "* GenerateContentRequest.contents: contents is not specified"),
     ({"contents": [{"role": "user"}]}, "* GenerateContentRequest.contents[0].parts: contents.parts must not be empty."),
     (part(), "contents[0].parts[0].data: required oneof field 'data' must have one initialized field"),
+    (part(text=""), "contents[0].parts[0].data: required oneof field 'data' must have one initialized field"),
+    (
+        {"model_": "gemini-2.5-flash-preview-tts", "contents": [ASK, ASK]} | config(responseModalities=["AUDIO"]),
+        "Multiturn chat is not enabled for models/gemini-2.5-flash-preview-tts",
+    ),
     ({"contents": [{"role": "assistant", "parts": [{"text": "x"}]}]}, "Please use a valid role: user, model."),
     (
         config(temperature=2.1),

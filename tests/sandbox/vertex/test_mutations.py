@@ -37,6 +37,8 @@ FULL: dict[str, Any] = {
     "generationConfig": {
         **{name: value for name, value in SAMPLING.items() if name != "enableEnhancedCivicAnswers"},
         "audioTimestamp": True,
+        "responseLogprobs": True,
+        "logprobs": 2,
     },
     "labels": {"team": "a"},
     "modelArmorConfig": {"promptTemplateName": "p", "responseTemplateName": "r"},

@@ -47,7 +47,14 @@ def test_an_answer_is_geminis_with_what_vertex_adds(generate: Generate, marker: 
     [
         ({"contents": [{"parts": [{"text": "x"}]}]}, "Please use a valid role: user, model."),
         ({"store": True}, 'Unknown name "store": Cannot find field.'),
-        ({"generationConfig": {"temperature": 3}}, "Unable to submit request because generation_config.temperature"),
+        (
+            {"generationConfig": {"temperature": 3}},
+            "it has a temperature value of 3 but the supported range is from 0 (inclusive) to 2.0001 (exclusive).",
+        ),
+        (
+            {"generationConfig": {"maxOutputTokens": 131072}},
+            "a maxOutputTokens value of 131072 but the",
+        ),
         ({"labels": 3}, "Invalid value at 'labels' (Map), 3"),
         (
             {"generationConfig": {"responseModalities": ["SMELL"]}},
