@@ -16,9 +16,11 @@ from yescale_sandbox.anthropic import endpoint as anthropic
 from yescale_sandbox.bedrock import endpoint as bedrock
 from yescale_sandbox.connection import Connection, Limits
 from yescale_sandbox.exchange import Answer, Request, Step, joined, whole
+from yescale_sandbox.gemini import endpoint as gemini
 from yescale_sandbox.inspection import Inspection
 from yescale_sandbox.openai import endpoint as openai
 from yescale_sandbox.record import Entry, Records
+from yescale_sandbox.vertex import endpoint as vertex
 
 BACKLOG = 4096
 
@@ -56,6 +58,8 @@ PROVIDERS: Mapping[str, Callable[[Counter], Provider]] = {
     openai.PREFIX: openai.OpenAi,
     anthropic.PREFIX: anthropic.Anthropic,
     bedrock.PREFIX: bedrock.Bedrock,
+    gemini.PREFIX: gemini.Gemini,
+    vertex.PREFIX: vertex.Vertex,
 }
 
 

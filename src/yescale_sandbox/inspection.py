@@ -9,6 +9,7 @@ from yescale_sandbox import scenario
 from yescale_sandbox.exchange import JSON, Answer, Request, joined, whole
 from yescale_sandbox.jsontype import Json, JsonObject
 from yescale_sandbox.record import Records
+from yescale_sandbox.vertex import account
 
 PREFIX = "/__sandbox"
 PAGE = 10_000
@@ -26,6 +27,7 @@ class Inspection:
             ("GET", f"{PREFIX}/requests"): self._requests,
             ("GET", f"{PREFIX}/totals"): self._totals,
             ("POST", f"{PREFIX}/reset"): self._reset,
+            ("GET", f"{PREFIX}/service-account"): _service_account,
         }
 
     def answer(self, request: Request) -> Answer:
@@ -61,6 +63,13 @@ class Inspection:
         self._records.reset()
         self._forget()
         return {"status": "ok"}
+
+
+def _service_account(request: Request) -> JsonObject:
+    """The file that a channel to Vertex needs; `lifetime` says how many seconds its access tokens live."""
+    asked = parse_qs(request.query)
+    lifetime = _number(asked, "lifetime", 0) if "lifetime" in asked else None
+    return account.file(request.headers.get("host", ""), lifetime)
 
 
 class _NoNumberError(Exception):

@@ -12,6 +12,9 @@ from typing import cast
 from yescale_sandbox.jsontype import Json, JsonObject
 
 DEEP = 6
+DEEPEST = 60
+MOST_ITEMS = 1_000
+MOST_CHARS = 10_000
 FORMATS: Mapping[str, str] = {
     "date-time": "2025-01-02T03:04:05Z",
     "date": "2025-01-02",
@@ -79,7 +82,7 @@ class InstanceMaker:
 
     def make(self, schema: Json, depth: int = 0) -> Json:
         """A value for a schema. Past a few levels the smallest choice is taken, so that recursion ends."""
-        if not isinstance(schema, dict):
+        if not isinstance(schema, dict) or depth > DEEPEST:
             return self._quote
         if "$ref" in schema:
             return self.make(target(schema["$ref"], self._root), depth + 1)
@@ -129,7 +132,7 @@ class InstanceMaker:
     def _array(self, schema: JsonObject, depth: int) -> Json:
         first = schema.get("prefixItems")
         made = [self.make(one, depth + 1) for one in first] if isinstance(first, list) else []
-        least = _whole(schema.get("minItems"), 0)
+        least = min(_whole(schema.get("minItems"), 0), MOST_ITEMS)
         count = max(least, 1 if depth < DEEP and not made and schema.get("maxItems") != 0 else 0)
         while len(made) < count:
             made.append(self.make(schema.get("items", {}), depth + 1))
@@ -144,7 +147,7 @@ class InstanceMaker:
         pattern = schema.get("pattern")
         if isinstance(pattern, str):
             return _spelled(pattern, self._quote)
-        least, most = _whole(schema.get("minLength"), 0), _whole(schema.get("maxLength"), 200)
+        least, most = min(_whole(schema.get("minLength"), 0), MOST_CHARS), _whole(schema.get("maxLength"), 200)
         text = self._quote[:most]
         return text if len(text) >= least else text.ljust(least, ".")
 

@@ -42,12 +42,15 @@ def server_sent(event: Event) -> bytes:
 
 
 class Framing(Struct, frozen=True):
-    """How a provider writes its events; the event that ends its streams, and the one that tells of an error."""
+    """How a provider writes its events; the event that ends its streams, and the one that tells of an error. Before the
+    first event stands `first` instead of what `write` puts in front of its payload, where there is any.
+    """
 
     end: bytes
     error: bytes
     media: str = SSE
     write: Callable[[Event], bytes] = server_sent
+    first: bytes = b""
 
 
 class Played(Struct, frozen=True):
@@ -84,7 +87,8 @@ def _sent(events: Iterator[Event], script: Script, framing: Framing) -> Iterator
         if "badjson" in script and number == STALL_AFTER:
             written = Event(event.payload[: len(event.payload) // 2], event.usage, event.name)
         note = b": keep-alive\n\n" if "comment" in script and framing.media == SSE else b""
-        yield Send(framed(note + framing.write(written)), 1, event.usage)
+        data = framing.first + written.payload if framing.first and number == 1 else framing.write(written)
+        yield Send(framed(note + data), 1, event.usage)
     if framing.end and "no-done" not in script:
         yield Send(framed(framing.end), 1)
 

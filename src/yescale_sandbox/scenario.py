@@ -84,6 +84,11 @@ SCENARIOS = (
     Scenario("refuse", "the model refuses: message.refusal instead of content"),
     Scenario("pause", "the answer stops midway for the client to send it back: Anthropic's stop_reason pause_turn"),
     Scenario("filter", "the answer ends early with finish_reason content_filter"),
+    Scenario("blocked", "Gemini: the prompt is blocked: promptFeedback and no candidate"),
+    Scenario("recitation", "Gemini: the answer ends early with finishReason RECITATION"),
+    Scenario("malformed-call", "Gemini: no part, and finishReason MALFORMED_FUNCTION_CALL"),
+    Scenario("empty", "Gemini: no candidate at all, and no reason"),
+    Scenario("no-parts", "Gemini: a candidate without a part"),
 )
 
 

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -320,8 +321,7 @@ def test_openai_knows_no_pause(chat: Chat) -> None:
 
 
 def test_every_listed_scenario_is_tested(http: httpx.Client) -> None:
-    with open(__file__, encoding="utf-8") as source:
-        text = source.read()
+    text = "".join(source.read_text("utf-8") for source in Path(__file__).parent.rglob("test_*.py"))
     for row in http.get("/__sandbox/scenarios").json()["scenarios"]:
         name = re.sub(r"\[?-N\]?$", "", row["name"]).removeprefix("+")
         assert re.search(rf'[+"]{re.escape(name)}[-+"]', text), row

@@ -1,11 +1,8 @@
 """Embeddings: checks in OpenAI's words, and unit vectors that the input decides (openapi.json, `CreateEmbedding*`)."""
 
 import base64
-import hashlib
-import math
 import struct
 from collections.abc import Sequence
-from random import Random
 
 import msgspec
 from msgspec import Struct
@@ -16,6 +13,7 @@ from yescale_sandbox.openai.catalogue import EmbeddingModel
 from yescale_sandbox.openai.refusal import RefusedError
 from yescale_sandbox.openai.shapes import Choice, Text, Whole
 from yescale_sandbox.speech import text_tokens
+from yescale_sandbox.vector import vector
 
 KNOWN = frozenset({"model", "input", "encoding_format", "dimensions", "user"})
 MOST_ITEMS = 2048
@@ -62,16 +60,6 @@ def body_of(request: EmbeddingRequest, model: EmbeddingModel, usage: Tokens | No
     if usage is not None:
         answer["usage"] = {"prompt_tokens": usage.prompt, "total_tokens": usage.prompt}
     return msgspec.json.encode(answer)
-
-
-def vector(item: str | Sequence[int], dimensions: int, model: str) -> list[float]:
-    """A vector of length one, equal for equal items of a model; fewer dimensions are its start, renormalised."""
-    seed = hashlib.sha256(msgspec.json.encode([model, item])).digest()
-    # Not for secrets: a seed gives the same numbers everywhere.
-    draw = Random(int.from_bytes(seed[:8], "big"))  # noqa: S311 - see above
-    values = [draw.random() - 0.5 for _ in range(dimensions)]
-    length = math.sqrt(math.fsum(value * value for value in values))
-    return [value / length for value in values]
 
 
 def _items(given: Json) -> tuple[str | tuple[int, ...], ...]:
