@@ -80,6 +80,9 @@ SCENARIOS = (
     Scenario("done-only", "all of the text, or of a tool call, comes in one chunk at the end"),
     Scenario("tool-done-only", "each tool call comes whole, in one chunk"),
     Scenario("refuse", "the model refuses: message.refusal instead of content"),
+    Scenario(
+        "failed", "the response ends as failed, with usage: a terminal event of its own, known to Responses alone"
+    ),
     Scenario("filter", "the answer ends early with finish_reason content_filter"),
 )
 

@@ -16,10 +16,11 @@ from yescale_sandbox.openai.shapes import (
     Number,
     Open,
     Pairs,
-    Shape,
     Tagged,
     Text,
     Whole,
+    maybe,
+    need,
 )
 
 # The variants of a union stand in the order in which OpenAI lists them when none fits.
@@ -27,14 +28,6 @@ TOOL_NAME = Text(most=64, pattern="^[a-zA-Z0-9_-]+$")
 MESSAGE_NAME = Text(most=64, pattern=r"^[^\s<|\\/>]+$")
 CALL_ID = Text(most=40)
 TYPE = Field(Text(), required=True)
-
-
-def need(shape: Shape) -> Field:
-    return Field(shape, required=True)
-
-
-def maybe(shape: Shape) -> Field:
-    return Field(shape, nullable=True)
 
 
 CACHE_MARK = Field(Fields({"mode": need(Choice(("explicit",)))}))

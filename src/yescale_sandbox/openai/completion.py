@@ -9,11 +9,12 @@ import msgspec
 
 from yescale_sandbox.exchange import Tokens
 from yescale_sandbox.jsontype import Json, JsonObject
+from yescale_sandbox.openai.logprob import token_logprobs
 from yescale_sandbox.openai.prompt import ChatRequest, StreamOptions
 from yescale_sandbox.openai.reply import Call, Choice, Reply
 from yescale_sandbox.playback import Event
 from yescale_sandbox.scenario import Script
-from yescale_sandbox.speech import BYTES_PER_TOKEN, claimed, equal_parts, pieces
+from yescale_sandbox.speech import BYTES_PER_TOKEN, claimed, pieces
 
 PADDED_TO = 16
 
@@ -171,19 +172,6 @@ def _envelope(reply: Reply, kind: str) -> JsonObject:
 
 
 def _logprobs(text: str | None, request: ChatRequest) -> Json:
-    """openapi.json, `ChatCompletionTokenLogprob`: invented, but of the right form and never above zero."""
     if not request.logprobs or text is None:
         return None
-    content: list[Json] = []
-    for place, token in enumerate(equal_parts(text, BYTES_PER_TOKEN)):
-        others = [f"other{rank}" for rank in range(1, request.top_logprobs or 0)]
-        best: list[Json] = [
-            _logprob(one, -0.01 * (place % 7) - rank)
-            for rank, one in enumerate([token, *others][: request.top_logprobs or 0])
-        ]
-        content.append({**_logprob(token, -0.01 * (place % 7)), "top_logprobs": best})
-    return {"content": content, "refusal": None}
-
-
-def _logprob(token: str, value: float) -> JsonObject:
-    return {"token": token, "logprob": round(value, 4), "bytes": list(token.encode())}
+    return {"content": [*token_logprobs(text, request.top_logprobs or 0)], "refusal": None}

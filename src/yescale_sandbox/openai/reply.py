@@ -102,7 +102,7 @@ def compose(request: ChatRequest, body: JsonObject, raw: bytes, model: ChatModel
         id=f"chatcmpl-{raw_digest[:29]}",
         model=model.dated,
         created=CREATED,
-        service_tier=_tier(request.service_tier),
+        service_tier=service_tier(request.service_tier),
         fingerprint=None if model.reasons else f"fp_{hashlib.sha256(model.dated.encode()).hexdigest()[:10]}",
         choices=choices,
         usage=Tokens(
@@ -271,6 +271,6 @@ def _fitted(choice: Choice, budget: int | None) -> Choice:
     )
 
 
-def _tier(asked: str | None) -> str:
+def service_tier(asked: str | None) -> str:
     """The tier that an answer reports: github.com/openai/openai-openapi, `ServiceTier`."""
     return {"fast": "priority", "priority": "priority", "flex": "flex"}.get(asked or "", "default")
