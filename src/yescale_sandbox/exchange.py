@@ -53,12 +53,17 @@ Step: TypeAlias = Send | Pause | Hang | Cut | Reset
 
 
 class Tokens(Struct, frozen=True):
-    """Token counts of one call, as OpenAI nests them: `cached` is part of `prompt`, `reasoning` of `completion`."""
+    """Token counts of one call, as OpenAI nests them: `cached` is part of `prompt`, `reasoning` of `completion`.
+
+    So are the tokens of audio: `heard` of `prompt`, `spoken` of `completion`.
+    """
 
     prompt: int = 0
     completion: int = 0
     cached: int = 0
     reasoning: int = 0
+    heard: int = 0
+    spoken: int = 0
 
 
 class Answer(Struct, frozen=True):

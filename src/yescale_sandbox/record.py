@@ -206,15 +206,17 @@ class Records:
 
 
 def usage_json(tokens: Tokens | None) -> Json:
-    """OpenAI's names for the sums, without the details."""
+    """OpenAI's names for the sums; of audio only where there is any."""
     if tokens is None:
         return None
+    audio: JsonObject = {"prompt_audio_tokens": tokens.heard, "completion_audio_tokens": tokens.spoken}
     return {
         "prompt_tokens": tokens.prompt,
         "completion_tokens": tokens.completion,
         "total_tokens": tokens.prompt + tokens.completion,
         "cached_tokens": tokens.cached,
         "reasoning_tokens": tokens.reasoning,
+        **(audio if tokens.heard or tokens.spoken else {}),
     }
 
 

@@ -53,8 +53,8 @@ class Stage(Struct, frozen=True):
         return msgspec.structs.replace(answer, steps=delayed(answer.steps, asked.script))
 
 
-def asked_of(request: Request, key: str, headers: Headers, model: str | None = None) -> Asked:
-    """Read a call; the model's name stands in the body unless it is given.
+def asked_of(request: Request, key: str, headers: Headers, usual: str | None = None) -> Asked:
+    """Read a call; a body that names no model means the usual one.
 
     Raises: RefusedError.
     """
@@ -66,7 +66,7 @@ def asked_of(request: Request, key: str, headers: Headers, model: str | None = N
             status=415,
         )
     body = decoded(request.body)
-    named = _model_name(body) if model is None else model
+    named = usual if usual is not None and "model" not in body else _model_name(body)
     try:
         base, script = scenario.parse(named)
     except scenario.UnknownScenarioError:

@@ -11,8 +11,10 @@ from yescale_sandbox.openai import catalogue, failure, refusal
 from yescale_sandbox.openai.call import Count, Post, Stage, asked_of, guarded, only, refused_answer
 from yescale_sandbox.openai.chat import Chat
 from yescale_sandbox.openai.embedding import Embeddings
+from yescale_sandbox.openai.moderation import USUAL, Moderations
 from yescale_sandbox.openai.refusal import RefusedError
 from yescale_sandbox.openai.responses.endpoint import Responses
+from yescale_sandbox.openai.text_completion import TextCompletions
 
 KEY_PREFIX = "sk-sandbox-"
 PREFIX = "/openai/v1"
@@ -29,7 +31,12 @@ class OpenAi:
             f"{PREFIX}/chat/completions": Chat(stage),
             f"{PREFIX}/responses": self._responses.create,
             f"{PREFIX}/embeddings": Embeddings(stage),
+            f"{PREFIX}/completions": TextCompletions(stage),
+            f"{PREFIX}/moderations": Moderations(stage),
         }
+
+        # The model that a body without one means.
+        self._usual: Mapping[str, str] = {f"{PREFIX}/moderations": USUAL}
 
     def answer(self, request: Request, call_id: str) -> Answer:
         """Answer any request below the prefix."""
@@ -44,7 +51,7 @@ class OpenAi:
         post = self._posts.get(request.path)
         if post is not None:
             only("POST", request)
-            return guarded(post, asked_of(request, key, headers))
+            return guarded(post, asked_of(request, key, headers, self._usual.get(request.path)))
         if request.path.startswith(f"{PREFIX}/responses/"):
             return self._responses.stored(request, request.path.removeprefix(f"{PREFIX}/responses/"), key, headers)
         if request.method == "GET" and request.path == f"{PREFIX}/models":

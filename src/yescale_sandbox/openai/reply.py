@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from yescale_sandbox.exchange import Tokens
 from yescale_sandbox.jsontype import JsonObject
+from yescale_sandbox.openai.audio import Sound, spoken
 from yescale_sandbox.openai.catalogue import ChatModel
 from yescale_sandbox.openai.picture import media_type
 from yescale_sandbox.openai.prompt import (
@@ -19,6 +20,7 @@ from yescale_sandbox.openai.prompt import (
     NamedText,
     Tool,
     ToolChoice,
+    heard_tokens,
     prompt_digest,
     prompt_tokens,
 )
@@ -59,10 +61,13 @@ class Choice(Struct, frozen=True):
     calls: tuple[Call, ...] = ()
     legacy: Call | None = None
     is_json: bool = False
+    audio: Sound | None = None
 
     def tokens(self) -> int:
         calls = self.calls if self.legacy is None else (self.legacy,)
         spoken = text_tokens(self.text or "") + text_tokens(self.refusal or "")
+        if self.audio is not None:
+            spoken += text_tokens(self.audio.transcript) + self.audio.tokens()
         return spoken + sum(text_tokens(call.name) + text_tokens(call.text) for call in calls)
 
 
@@ -95,7 +100,7 @@ def compose(request: ChatRequest, body: JsonObject, raw: bytes, model: ChatModel
     budget = None if request.most_output is None else max(0, request.most_output - reasoning)
     if request.most_output is not None:
         reasoning = min(reasoning, request.most_output)
-    choices = tuple(_fitted(_choice(speaker, index), budget) for index in range(request.n or 1))
+    choices = tuple(_voiced(_fitted(_choice(speaker, index), budget), speaker) for index in range(request.n or 1))
     prompt = prompt_tokens(request, body)
     raw_digest = hashlib.sha256(raw).hexdigest()
     return Reply(
@@ -110,6 +115,8 @@ def compose(request: ChatRequest, body: JsonObject, raw: bytes, model: ChatModel
             completion=sum(choice.tokens() + reasoning for choice in choices),
             cached=prompt * script.number("cached") // 100,
             reasoning=reasoning * len(choices),
+            heard=heard_tokens(request),
+            spoken=sum(choice.audio.tokens() for choice in choices if choice.audio is not None),
         ),
     )
 
@@ -133,6 +140,14 @@ def _choice(speaker: Speaker, index: int) -> Choice:
     if "filter" in speaker.script:
         return Choice(index, "content_filter", text=text[: len(text) // 2])
     return _stopped(Choice(index, "stop", text=text), speaker.request.stops())
+
+
+def _voiced(choice: Choice, speaker: Speaker) -> Choice:
+    """The choice as audio, where that is asked for: its text becomes what is said."""
+    if not speaker.request.speaks or choice.text is None:
+        return choice
+    sound = spoken(choice.text, f"{speaker.digest}/{choice.index}", CREATED)
+    return msgspec.structs.replace(choice, text=None, audio=sound)
 
 
 def _spoken(speaker: Speaker, index: int) -> str:
