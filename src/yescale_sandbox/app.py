@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol, TypeAlias
 
 from yescale_sandbox import inspection
+from yescale_sandbox.ark import endpoint as ark
 from yescale_sandbox.connection import Connection, Limits
+from yescale_sandbox.deepseek import endpoint as deepseek
 from yescale_sandbox.exchange import Answer, Request, Step, joined, whole
 from yescale_sandbox.inspection import Inspection
 from yescale_sandbox.openai import endpoint as openai
@@ -32,6 +34,8 @@ class Provider(Protocol):
 # Below which path each provider is; what its constructor takes tells how often a prompt came before.
 PROVIDERS: Mapping[str, Callable[[Count], Provider]] = {
     openai.PREFIX: openai.OpenAi,
+    deepseek.PREFIX: deepseek.DeepSeek,
+    ark.PREFIX: ark.Ark,
 }
 
 
