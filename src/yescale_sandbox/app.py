@@ -13,6 +13,7 @@ from typing import Protocol, TypeAlias
 
 from yescale_sandbox import inspection
 from yescale_sandbox.ark import endpoint as ark
+from yescale_sandbox.azure import endpoint as azure
 from yescale_sandbox.connection import Connection, Limits
 from yescale_sandbox.deepseek import endpoint as deepseek
 from yescale_sandbox.exchange import Answer, Request, Step, joined, whole
@@ -36,6 +37,7 @@ PROVIDERS: Mapping[str, Callable[[Count], Provider]] = {
     openai.PREFIX: openai.OpenAi,
     deepseek.PREFIX: deepseek.DeepSeek,
     ark.PREFIX: ark.Ark,
+    azure.PREFIX: azure.Azure,
 }
 
 

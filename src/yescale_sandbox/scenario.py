@@ -83,6 +83,7 @@ SCENARIOS = (
     Scenario(
         "failed", "the response ends as failed, with usage: a terminal event of its own, known to Responses alone"
     ),
+    Scenario("filter-prompt", "status 400, the prompt is refused by the filter that Azure puts before its models"),
     Scenario("filter", "the answer ends early with finish_reason content_filter"),
 )
 

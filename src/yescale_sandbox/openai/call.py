@@ -58,6 +58,22 @@ def asked_of(request: Request, key: str, headers: Headers, usual: str | None = N
 
     Raises: RefusedError.
     """
+    check_media(request)
+    body = decoded(request.body)
+    return named_call(request, body, key, headers, usual if usual and "model" not in body else _model_name(body))
+
+
+def named_call(request: Request, body: JsonObject, key: str, headers: Headers, named: str) -> Asked:
+    """Raises: RefusedError, if the name asks for a scenario that there is not."""
+    try:
+        base, script = scenario.parse(named)
+    except scenario.UnknownScenarioError:
+        raise refusal.no_such_model(named) from None
+    return Asked(request, body, key, named, base, script, headers)
+
+
+def check_media(request: Request) -> None:
+    """Raises: RefusedError, if the body is not said to be JSON."""
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != JSON:
         raise RefusedError(
@@ -65,13 +81,6 @@ def asked_of(request: Request, key: str, headers: Headers, usual: str | None = N
             code="unsupported_content_type",
             status=415,
         )
-    body = decoded(request.body)
-    named = usual if usual is not None and "model" not in body else _model_name(body)
-    try:
-        base, script = scenario.parse(named)
-    except scenario.UnknownScenarioError:
-        raise refusal.no_such_model(named) from None
-    return Asked(request, body, key, named, base, script, headers)
 
 
 def decoded(raw: bytes) -> JsonObject:
