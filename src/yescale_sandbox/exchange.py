@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -23,12 +23,41 @@ class Request(Struct, frozen=True):
     body: bytes
 
 
+class Tokens(Struct, frozen=True):
+    """Token counts of one call, as OpenAI nests them: `cached` is part of `prompt`, `reasoning` of `completion`.
+
+    So are the tokens of audio: `heard` of `prompt`, `spoken` of `completion`.
+    """
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    reasoning: int = 0
+    heard: int = 0
+    spoken: int = 0
+
+    def __add__(self, other: "Tokens") -> "Tokens":
+        return Tokens(
+            self.prompt + other.prompt,
+            self.completion + other.completion,
+            self.cached + other.cached,
+            self.reasoning + other.reasoning,
+            self.heard + other.heard,
+            self.spoken + other.spoken,
+        )
+
+
 class Send(Struct, frozen=True):
-    """Bytes for one write; `events` counts the server-sent events in them, `usage` says that they report usage."""
+    """Bytes for one write; `events` counts the server-sent events in them, `usage` says that they report usage.
+
+    Where one connection has several answers, `tokens` are those of the one that ends here, `reported` what it claims.
+    """
 
     data: bytes
     events: int = 0
     usage: bool = False
+    tokens: Tokens | None = None
+    reported: Tokens | None = None
 
 
 class Pause(Struct, frozen=True):
@@ -49,21 +78,19 @@ class Reset(Struct, frozen=True):
     """Close the connection with a TCP reset."""
 
 
-Step: TypeAlias = Send | Pause | Hang | Cut | Reset
+class Talk(Protocol):
+    """The server's side of a conversation over WebSocket: each message is answered with steps."""
+
+    def received(self, message: bytes) -> "Iterator[Step]": ...
 
 
-class Tokens(Struct, frozen=True):
-    """Token counts of one call, as OpenAI nests them: `cached` is part of `prompt`, `reasoning` of `completion`.
+class Switch(Struct, frozen=True):
+    """From here on the connection speaks WebSocket, and this talk answers."""
 
-    So are the tokens of audio: `heard` of `prompt`, `spoken` of `completion`.
-    """
+    talk: Talk
 
-    prompt: int = 0
-    completion: int = 0
-    cached: int = 0
-    reasoning: int = 0
-    heard: int = 0
-    spoken: int = 0
+
+Step: TypeAlias = Send | Pause | Hang | Cut | Reset | Switch
 
 
 class Answer(Struct, frozen=True):

@@ -80,6 +80,10 @@ class Entry:
         self.chunks_sent += send.events
         if send.usage:
             self.reported = self._wire_usage
+        if send.tokens is not None:
+            self.usage = (self.usage or Tokens()) + send.tokens
+        if send.reported is not None:
+            self.reported = (self.reported or Tokens()) + send.reported
 
     def finish(self, *, gone: bool) -> None:
         """The exchange is over: as planned, or because the client went away. Told twice, the first counts."""

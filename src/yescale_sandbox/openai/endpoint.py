@@ -12,6 +12,7 @@ from yescale_sandbox.openai.call import Count, Post, Stage, asked_of, guarded, o
 from yescale_sandbox.openai.chat import Chat
 from yescale_sandbox.openai.embedding import Embeddings
 from yescale_sandbox.openai.moderation import USUAL, Moderations
+from yescale_sandbox.openai.realtime import endpoint as realtime
 from yescale_sandbox.openai.refusal import RefusedError
 from yescale_sandbox.openai.responses.endpoint import Responses
 from yescale_sandbox.openai.text_completion import TextCompletions
@@ -26,6 +27,7 @@ class OpenAi:
 
     def __init__(self, count: Count) -> None:
         stage = Stage(count, failure.FAILURES)
+        self._stage = stage
         self._responses = Responses(stage)
         self._posts: Mapping[str, Post] = {
             f"{PREFIX}/chat/completions": Chat(stage),
@@ -47,6 +49,9 @@ class OpenAi:
             return refused_answer(refused, headers)
 
     def _route(self, request: Request, headers: Headers) -> Answer:
+        if request.path == f"{PREFIX}/realtime":
+            request = realtime.with_key(request)
+            return realtime.answer(request, presented_key(request), headers, self._stage)
         key = presented_key(request)
         post = self._posts.get(request.path)
         if post is not None:
