@@ -18,8 +18,10 @@ from yescale_sandbox.connection import Connection, Limits
 from yescale_sandbox.deepseek import endpoint as deepseek
 from yescale_sandbox.exchange import Answer, Request, Step, joined, whole
 from yescale_sandbox.inspection import Inspection
+from yescale_sandbox.ollama import endpoint as ollama
 from yescale_sandbox.openai import endpoint as openai
 from yescale_sandbox.record import Entry, Records
+from yescale_sandbox.reranking import cohere, jina
 
 BACKLOG = 4096
 
@@ -38,6 +40,9 @@ PROVIDERS: Mapping[str, Callable[[Count], Provider]] = {
     deepseek.PREFIX: deepseek.DeepSeek,
     ark.PREFIX: ark.Ark,
     azure.PREFIX: azure.Azure,
+    ollama.PREFIX: ollama.Ollama,
+    cohere.PREFIX: cohere.Cohere,
+    jina.PREFIX: jina.Jina,
 }
 
 

@@ -216,14 +216,12 @@ def test_pings_pieces_and_binary_are_answered(sandbox_url: str, marker: str) -> 
     assert closed.value.rcvd.code == 1003
 
 
-@pytest.mark.parametrize(("model", "events"), [("gpt-realtime%2Bcut-5", 4), ("gpt-realtime%2Bcut-3", 2)])
-def test_a_session_may_be_cut(sandbox_url: str, model: str, events: int) -> None:
-    with session(sandbox_url, model) as link:
+def test_a_session_may_be_cut(sandbox_url: str) -> None:
+    with session(sandbox_url, "gpt-realtime%2Bcut-5") as link:
         item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "x"}]}
         send(link, "conversation.item.create", item=item)
         send(link, "response.create")
-        for _ in range(events):
-            read(link)
+        assert [read(link)["type"] for _ in range(4)][-1] == "response.output_item.added"
         with pytest.raises(ConnectionClosed):
             read(link)
 
