@@ -13,13 +13,18 @@ from typing import Protocol
 
 from yescale_sandbox import inspection
 from yescale_sandbox.anthropic import endpoint as anthropic
+from yescale_sandbox.ark import endpoint as ark
+from yescale_sandbox.azure import endpoint as azure
 from yescale_sandbox.bedrock import endpoint as bedrock
 from yescale_sandbox.connection import Connection, Limits
+from yescale_sandbox.deepseek import endpoint as deepseek
 from yescale_sandbox.exchange import Answer, Request, Step, joined, whole
 from yescale_sandbox.gemini import endpoint as gemini
 from yescale_sandbox.inspection import Inspection
+from yescale_sandbox.ollama import endpoint as ollama
 from yescale_sandbox.openai import endpoint as openai
 from yescale_sandbox.record import Entry, Records
+from yescale_sandbox.reranking import cohere, jina
 from yescale_sandbox.vertex import endpoint as vertex
 
 BACKLOG = 4096
@@ -60,6 +65,12 @@ PROVIDERS: Mapping[str, Callable[[Counter], Provider]] = {
     bedrock.PREFIX: bedrock.Bedrock,
     gemini.PREFIX: gemini.Gemini,
     vertex.PREFIX: vertex.Vertex,
+    deepseek.PREFIX: deepseek.DeepSeek,
+    ark.PREFIX: ark.Ark,
+    azure.PREFIX: azure.Azure,
+    ollama.PREFIX: ollama.Ollama,
+    cohere.PREFIX: cohere.Cohere,
+    jina.PREFIX: jina.Jina,
 }
 
 

@@ -16,8 +16,12 @@ from typing import TypeAlias, cast
 import httptools
 from msgspec import Struct
 
-from yescale_sandbox.exchange import Cut, Hang, Pause, Request, Reset, Send, Step, head
+from yescale_sandbox import websocket
+from yescale_sandbox.conversation import Conversation
+from yescale_sandbox.exchange import Cut, Hang, Pause, Request, Reset, Send, Step, Switch, head
 from yescale_sandbox.record import Entry
+
+POLICY, INTERNAL = 1008, 1011  # RFC 6455, section 7.4.1
 
 Site: TypeAlias = Callable[[Request], tuple[Iterator[Step], Entry | None]]
 
@@ -53,6 +57,10 @@ class Connection(asyncio.Protocol):
         self._steps: Iterator[Step] | None = None
         self._entry: Entry | None = None
         self._keep_alive = True
+        self._upgrading = False
+        self._early = b""
+        self._conversation: Conversation | None = None
+        self._turns: deque[Iterator[Step]] = deque()
         self._choked = False
         self._closing = False
         self._timer: asyncio.Handle | None = None
@@ -72,13 +80,17 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
+        if self._upgrading:
+            self._converse(data)
+            return
         was_in_head, heads = self._in_head, self._heads
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
             self._refuse(400)
-        except httptools.HttpParserUpgrade:
-            self._refuse(426)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._upgrading = True
+            self._converse(data[upgrade.args[0] :])
         # The parser shows no header before its end, so bytes of an unfinished head are counted here.
         if was_in_head and heads == self._heads:
             self._count_head(len(data))
@@ -172,6 +184,8 @@ class Connection(asyncio.Protocol):
             elif isinstance(step, Pause):
                 self._timer = self._loop.call_later(step.seconds, self._advance)
                 return
+            elif isinstance(step, Switch):
+                self._switch(step)
             elif isinstance(step, Hang):
                 self._timer = self._loop.call_later(self._limits.hang_s, self._cut)
                 return
@@ -179,6 +193,46 @@ class Connection(asyncio.Protocol):
                 self._finish(step)
                 return
         self._timer = self._loop.call_soon(self._advance)
+
+    def _switch(self, step: Switch) -> None:
+        """What the client sent before it was asked is heard when the steps at hand are played."""
+        self._conversation = Conversation(step.talk)
+        self._loop.call_soon(self._converse, b"")
+
+    def _converse(self, data: bytes) -> None:
+        """Bytes after an upgrade; until the switch they wait, and without one they mean nothing."""
+        self._early += data
+        if len(self._early) > self._limits.body_bytes:
+            self._cut()
+        if self._conversation is None and self._steps is None:
+            self._cut()
+        if self._conversation is None or self._closing:
+            return
+        early, self._early = self._early, b""
+        try:
+            self._hear(self._conversation, early)
+        except Exception:
+            self._confess()
+
+    def _hear(self, conversation: Conversation, data: bytes) -> None:
+        for reply in conversation.feed(data):
+            if isinstance(reply, Send):
+                self._write(reply)
+            elif isinstance(reply, Cut):
+                self._cut()
+                return
+            else:
+                self._turns.append(reply)
+        if len(self._turns) > self._limits.pipelined:
+            self._write(Send(websocket.close(POLICY, "too many messages at once")))
+            self._cut()
+        elif self._steps is None:
+            self._next_turn()
+
+    def _next_turn(self) -> None:
+        if self._turns:
+            self._steps = self._turns.popleft()
+            self._timer = self._loop.call_soon(self._advance)
 
     def _write(self, send: Send) -> None:
         self._transport.write(send.data)
@@ -195,9 +249,12 @@ class Connection(asyncio.Protocol):
             _linger_zero(self._transport)
             self._transport.abort()
             return
-        self._end_entry(gone=False)
         self._steps = None
-        if not self._keep_alive:
+        if self._conversation is not None:
+            self._next_turn()
+            return
+        self._end_entry(gone=False)
+        if not self._keep_alive or self._upgrading:
             self._closing = True
             self._transport.close()
         elif self._waiting:
@@ -224,6 +281,10 @@ class Connection(asyncio.Protocol):
         sys.stderr.write("The sandbox itself failed; this is its fault, not the client's.\n" + traceback.format_exc())
         self._end_entry(gone=False)
         self._closing = True
+        if self._conversation is not None:
+            self._transport.write(websocket.close(INTERNAL, "the sandbox itself failed"))
+            self._transport.close()
+            return
         body = b'{"error":{"message":"The sandbox itself failed. See its log.","type":"sandbox_fault"}}'
         lines = (("content-type", "application/json"), ("content-length", str(len(body))), ("connection", "close"))
         self._transport.write(head(500, lines) + body)

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -23,12 +24,37 @@ class Request(Struct, frozen=True):
     body: bytes
 
 
+class Tokens(Struct, frozen=True):
+    """Counts of one call, as OpenAI nests them: `cached` (read from a cache), `cache_write` and `heard` (audio) are
+    parts of `prompt`, `cache_write_1h` of `cache_write`, `reasoning` and `spoken` of `completion`. `web_searches` are
+    counted beside them.
+    """
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    reasoning: int = 0
+    cache_write: int = 0
+    cache_write_1h: int = 0
+    web_searches: int = 0
+    heard: int = 0
+    spoken: int = 0
+
+    def __add__(self, other: "Tokens") -> "Tokens":
+        return Tokens(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
+
+
 class Send(Struct, frozen=True):
-    """Bytes for one write; `events` counts the server-sent events in them, `usage` says that they report usage."""
+    """Bytes for one write; `events` counts the server-sent events in them, `usage` says that they report usage.
+
+    Where one connection has several answers, `tokens` are those of the one that ends here, `reported` what it claims.
+    """
 
     data: bytes
     events: int = 0
     usage: bool = False
+    tokens: Tokens | None = None
+    reported: Tokens | None = None
 
 
 class Pause(Struct, frozen=True):
@@ -49,21 +75,19 @@ class Reset(Struct, frozen=True):
     """Close the connection with a TCP reset."""
 
 
-Step: TypeAlias = Send | Pause | Hang | Cut | Reset
+class Talk(Protocol):
+    """The server's side of a conversation over WebSocket: each message is answered with steps."""
+
+    def received(self, message: bytes) -> "Iterator[Step]": ...
 
 
-class Tokens(Struct, frozen=True):
-    """Counts of one call, as OpenAI nests them: `cached` (read from a cache) and `cache_write` are parts of `prompt`,
-    `cache_write_1h` of `cache_write`, `reasoning` of `completion`. `web_searches` are counted beside them.
-    """
+class Switch(Struct, frozen=True):
+    """From here on the connection speaks WebSocket, and this talk answers."""
 
-    prompt: int = 0
-    completion: int = 0
-    cached: int = 0
-    reasoning: int = 0
-    cache_write: int = 0
-    cache_write_1h: int = 0
-    web_searches: int = 0
+    talk: Talk
+
+
+Step: TypeAlias = Send | Pause | Hang | Cut | Reset | Switch
 
 
 class Answer(Struct, frozen=True):

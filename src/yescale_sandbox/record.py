@@ -80,6 +80,10 @@ class Entry:
         self.chunks_sent += send.events
         if send.usage:
             self.reported = self._wire_usage
+        if send.tokens is not None:
+            self.usage = (self.usage or Tokens()) + send.tokens
+        if send.reported is not None:
+            self.reported = (self.reported or Tokens()) + send.reported
 
     def finish(self, *, gone: bool) -> None:
         """The exchange is over: as planned, or because the client went away. Told twice, the first counts."""
@@ -206,9 +210,10 @@ class Records:
 
 
 def usage_json(tokens: Tokens | None) -> Json:
-    """OpenAI's names for the sums; what only others count stands beside them."""
+    """OpenAI's names for the sums; what only others count stands beside them, and of audio only where there is any."""
     if tokens is None:
         return None
+    audio: JsonObject = {"prompt_audio_tokens": tokens.heard, "completion_audio_tokens": tokens.spoken}
     return {
         "prompt_tokens": tokens.prompt,
         "completion_tokens": tokens.completion,
@@ -218,6 +223,7 @@ def usage_json(tokens: Tokens | None) -> Json:
         "cache_write_tokens": tokens.cache_write,
         "cache_write_1h_tokens": tokens.cache_write_1h,
         "web_searches": tokens.web_searches,
+        **(audio if tokens.heard or tokens.spoken else {}),
     }
 
 

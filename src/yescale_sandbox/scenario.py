@@ -83,6 +83,10 @@ SCENARIOS = (
     Scenario("tool-done-only", "each tool call comes whole, in one chunk"),
     Scenario("refuse", "the model refuses: message.refusal instead of content"),
     Scenario("pause", "the answer stops midway for the client to send it back: Anthropic's stop_reason pause_turn"),
+    Scenario(
+        "failed", "the response ends as failed, with usage: a terminal event of its own, known to Responses alone"
+    ),
+    Scenario("filter-prompt", "status 400, the prompt is refused by the filter that Azure puts before its models"),
     Scenario("filter", "the answer ends early with finish_reason content_filter"),
     Scenario("blocked", "Gemini: the prompt is blocked: promptFeedback and no candidate"),
     Scenario("recitation", "Gemini: the answer ends early with finishReason RECITATION"),

@@ -38,6 +38,7 @@ CATCH_ALL: dict[tuple[str, str], str] = {
     ("src/yescale/wire/timers.py", "Timers._run"): "top of a timer's call",
     ("src/yescale_sandbox/connection.py", "Connection._begin"): "top of a request",
     ("src/yescale_sandbox/connection.py", "Connection._advance"): "top of a request",
+    ("src/yescale_sandbox/connection.py", "Connection._converse"): "top of a message",
 }
 
 RULES = [

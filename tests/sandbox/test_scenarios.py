@@ -308,6 +308,20 @@ def test_filter_ends_with_content_filter(chat: Chat) -> None:
     assert chat(model="gpt-4o+filter").json()["choices"][0]["finish_reason"] == "content_filter"
 
 
+def test_failed_ends_a_response_as_failed_and_with_usage(http: httpx.Client, marker: str) -> None:
+    body = http.post("/openai/v1/responses", json={"model": "gpt-4o+failed", "input": marker}).json()
+    assert (body["status"], body["output"], body["error"]["code"]) == ("failed", [], "server_error")
+    assert body["usage"]["output_tokens"] > 0
+
+
+def test_filter_prompt_is_azures_refusal(sandbox_url: str, marker: str) -> None:
+    deployment = "gpt-4o+filter-prompt"
+    url = f"{sandbox_url}/azure/openai/deployments/{deployment}/chat/completions?api-version=2024-10-21"
+    asked = {"messages": [{"role": "user", "content": marker}]}
+    refused = httpx.post(url, json=asked, headers={"api-key": "sk-sandbox-azure"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "content_filter")
+
+
 def test_scenarios_combine(sandbox_url: str, marker: str) -> None:
     began = time.monotonic()
     with raw(sandbox_url, "gpt-4o+slow-30+cut-3+usage-each", marker, stream=True) as link:

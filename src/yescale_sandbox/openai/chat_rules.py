@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from yescale_sandbox.jsontype import JsonObject
-from yescale_sandbox.openai import chat_shape, prompt, shapes, strict_schema
+from yescale_sandbox.openai import audio, chat_shape, prompt, shapes, strict_schema
 from yescale_sandbox.openai.catalogue import ChatModel
 from yescale_sandbox.openai.picture import media_type
 from yescale_sandbox.openai.prompt import ChatRequest, Message, ResponseFormat, ToolChoice
@@ -23,9 +23,9 @@ def checked(body: JsonObject, model: ChatModel) -> ChatRequest:
 
     Raises: RefusedError.
     """
-    shapes.check_fields(chat_shape.FIELDS, body)
+    shapes.check_fields(chat_shape.AUDIO_FIELDS if model.hears else chat_shape.FIELDS, body)
     request = prompt.typed(body)
-    for rule in (_check_model, _check_combinations, _check_tools, _check_format, _check_length):
+    for rule in (_check_model, _check_combinations, _check_audio, _check_tools, _check_format, _check_length):
         rule(request, body, model)
     _check_messages(request, model)
     _check_conversation(request.messages)
@@ -44,8 +44,6 @@ def _check_model(request: ChatRequest, body: JsonObject, model: ChatModel) -> No
     if request.verbosity is not None and request.verbosity not in model.verbosities:
         hint = f" Supported values are: {listed(model.verbosities)}."
         raise unsupported_value("verbosity", f"'{request.verbosity}'", hint)
-    if "audio" in (request.modalities or []):
-        raise unsupported_value("modalities", "'audio'", " Supported values are: 'text'.")
 
 
 def _check_reasoning_model(request: ChatRequest, model: ChatModel) -> None:
@@ -93,6 +91,36 @@ def _check_combinations(request: ChatRequest, body: JsonObject, model: ChatModel
                 f"Invalid key in 'logit_bias': {token[:20]}. You should only be submitting non-negative integers.",
                 param="logit_bias",
             )
+
+
+def _check_audio(request: ChatRequest, _: JsonObject, model: ChatModel) -> None:
+    if not model.hears:
+        if request.speaks:
+            raise unsupported_value("modalities", "'audio'", " Supported values are: 'text'.")
+        return
+    hears = any(part.type in ("input_audio", "audio") for message in request.messages for part in message.parts())
+    if not (request.speaks or hears or any(message.audio for message in request.messages)):
+        # https://github.com/CherryHQ/cherry-studio/issues/1179
+        raise RefusedError(
+            "This model requires that either input content or output modality contain audio.", code="invalid_value"
+        )
+    if request.speaks and request.audio is None:
+        raise missing("audio")
+    form = request.audio.format if request.audio else None
+    if request.speaks and request.stream and form != "pcm16":
+        # https://github.com/Agent-Field/agentfield/issues/584
+        raise RefusedError(
+            f"Unsupported value: 'audio.format' does not support '{form}' when stream=true. "
+            "Supported values are: 'pcm16'.",
+            param="audio.format",
+            code="unsupported_value",
+        )
+    if request.speaks and form not in audio.FORMATS:
+        raise unsupported_value("audio.format", f"'{form}'", f" Supported values are: {listed(audio.FORMATS)}.")
+    for index, message in enumerate(request.messages):
+        if message.audio is not None and not audio.is_ours(message.audio.id):
+            place = f"messages[{index}].audio.id"
+            raise RefusedError(f"Audio with id '{message.audio.id[:80]}' not found.", param=place, status=404)
 
 
 def _only_with(name: str, other: str) -> RefusedError:
@@ -200,7 +228,7 @@ def _check_messages(request: ChatRequest, model: ChatModel) -> None:
 def _may_be_empty(message: Message) -> bool:
     if message.role == "function":
         return True
-    said = message.tool_calls or message.function_call or message.refusal
+    said = message.tool_calls or message.function_call or message.refusal or message.audio
     return message.role == "assistant" and bool(said)
 
 
@@ -217,10 +245,15 @@ def _check_part(message: Message, part: prompt.Part, place: tuple[int, int], mod
             param=f"messages[{index}]",
             code="invalid_value",
         )
-    if part.type in {"input_audio", "audio"} or not model.sees:
+    is_audio = part.type in {"input_audio", "audio"}
+    if (is_audio and not model.hears) or (part.type == "image_url" and not model.sees):
         raise RefusedError(
             f"Invalid content type. {part.type} is only supported by certain models.",
             param=f"messages.[{index}].content.[{position}].type",
+        )
+    if part.input_audio is not None:
+        audio.check(
+            part.input_audio.data, part.input_audio.format, f"messages[{index}].content[{position}].input_audio"
         )
     if part.image_url is not None:
         media_type(part.image_url.url, f"messages[{index}].content[{position}].image_url.url")

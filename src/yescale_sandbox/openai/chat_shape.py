@@ -1,7 +1,7 @@
 """The fields of a chat completion request, in the order in which OpenAI reports their faults.
 
-From openapi.json, `CreateChatCompletionRequest` and `ChatCompletionRequestMessage`. `audio` and `web_search_options`
-are unknown to the models of the catalogue (github.com/64bit/async-openai/issues/386).
+From openapi.json, `CreateChatCompletionRequest` and `ChatCompletionRequestMessage`. `audio` is known to models that
+speak alone, `web_search_options` to none of the catalogue (github.com/64bit/async-openai/issues/386).
 """
 
 from collections.abc import Mapping
@@ -16,10 +16,11 @@ from yescale_sandbox.openai.shapes import (
     Number,
     Open,
     Pairs,
-    Shape,
     Tagged,
     Text,
     Whole,
+    maybe,
+    need,
 )
 
 # The variants of a union stand in the order in which OpenAI lists them when none fits.
@@ -27,14 +28,6 @@ TOOL_NAME = Text(most=64, pattern="^[a-zA-Z0-9_-]+$")
 MESSAGE_NAME = Text(most=64, pattern=r"^[^\s<|\\/>]+$")
 CALL_ID = Text(most=40)
 TYPE = Field(Text(), required=True)
-
-
-def need(shape: Shape) -> Field:
-    return Field(shape, required=True)
-
-
-def maybe(shape: Shape) -> Field:
-    return Field(shape, nullable=True)
 
 
 CACHE_MARK = Field(Fields({"mode": need(Choice(("explicit",)))}))
@@ -230,4 +223,31 @@ FIELDS: Mapping[str, Field] = {
         )
     ),
     "verbosity": maybe(Choice(("low", "medium", "high"))),
+}
+
+VOICES = (
+    "alloy",
+    "ash",
+    "ballad",
+    "coral",
+    "echo",
+    "fable",
+    "nova",
+    "onyx",
+    "sage",
+    "shimmer",
+    "verse",
+    "marin",
+    "cedar",
+)
+AUDIO_FIELDS: Mapping[str, Field] = {
+    **FIELDS,
+    "audio": maybe(
+        Fields(
+            {
+                "voice": need(Either(Choice(VOICES), Fields({"id": need(Text(least=1))}), "one of a string or object")),
+                "format": need(Choice(("wav", "aac", "mp3", "flac", "opus", "pcm16"))),
+            }
+        )
+    ),
 }

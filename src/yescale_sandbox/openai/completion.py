@@ -3,31 +3,43 @@
 The shapes: openapi.json, `CreateChatCompletionResponse` and `CreateChatCompletionStreamResponse`.
 """
 
+import base64
 from collections.abc import Iterator
 
 import msgspec
 
 from yescale_sandbox.exchange import Tokens
 from yescale_sandbox.jsontype import Json, JsonObject
+from yescale_sandbox.openai.audio import Sound, encoded
+from yescale_sandbox.openai.logprob import token_logprobs
 from yescale_sandbox.openai.prompt import ChatRequest, StreamOptions
 from yescale_sandbox.openai.reply import Call, Choice, Reply
 from yescale_sandbox.playback import Event
 from yescale_sandbox.scenario import Script
-from yescale_sandbox.speech import BYTES_PER_TOKEN, claimed, equal_parts, pieces
+from yescale_sandbox.speech import BYTES_PER_TOKEN, claimed, pieces
 
 PADDED_TO = 16
+AUDIO_CHUNK_BYTES = 12_000
 
 
 def usage_object(usage: Tokens) -> JsonObject:
-    """openapi.json, `CompletionUsage`."""
+    """openapi.json, `CompletionUsage`; where there is audio, the rest is counted beside it."""
+    heard: JsonObject = {"text_tokens": usage.prompt - usage.heard, "image_tokens": 0}
+    spoken: JsonObject = {"text_tokens": usage.completion - usage.spoken}
+    has_audio = bool(usage.heard or usage.spoken)
     return {
         "prompt_tokens": usage.prompt,
         "completion_tokens": usage.completion,
         "total_tokens": usage.prompt + usage.completion,
-        "prompt_tokens_details": {"cached_tokens": usage.cached, "audio_tokens": 0},
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cached,
+            "audio_tokens": usage.heard,
+            **(heard if has_audio else {}),
+        },
         "completion_tokens_details": {
             "reasoning_tokens": usage.reasoning,
-            "audio_tokens": 0,
+            "audio_tokens": usage.spoken,
+            **(spoken if has_audio else {}),
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,
         },
@@ -49,8 +61,16 @@ def _whole_choice(choice: Choice, request: ChatRequest) -> JsonObject:
         message["tool_calls"] = [_call_object(call) for call in choice.calls]
     if choice.legacy is not None:
         message["function_call"] = {"name": choice.legacy.name, "arguments": choice.legacy.text}
+    if choice.audio is not None:
+        message["audio"] = _audio_object(choice.audio, request.audio.format if request.audio else "pcm16")
     logprobs = _logprobs(choice.text, request)
     return {"index": choice.index, "message": message, "logprobs": logprobs, "finish_reason": choice.finish}
+
+
+def _audio_object(sound: Sound, form: str) -> JsonObject:
+    """openapi.json, `ChatCompletionResponseMessage.audio`."""
+    data = base64.b64encode(encoded(sound, form)).decode()
+    return {"id": sound.id, "data": data, "expires_at": sound.expires_at, "transcript": sound.transcript}
 
 
 def _call_object(call: Call) -> JsonObject:
@@ -86,12 +106,24 @@ def _deltas(choice: Choice, script: Script) -> Iterator[JsonObject]:
         yield {"content": piece}
     for piece in pieces(choice.refusal or "", script):
         yield {"refusal": piece}
+    if choice.audio is not None:
+        yield from _audio_deltas(choice.audio, script)
     for index, call in enumerate(choice.calls):
         yield from _call_deltas(index, call, script)
     if choice.legacy is not None:
         yield {"function_call": {"name": choice.legacy.name, "arguments": ""}}
         for piece in pieces(choice.legacy.text, script, is_json=True):
             yield {"function_call": {"arguments": piece}}
+
+
+def _audio_deltas(sound: Sound, script: Script) -> Iterator[JsonObject]:
+    """The words, the sound in parts that each stand alone, and at last how long it may be referred to."""
+    for piece in pieces(sound.transcript, script):
+        yield {"audio": {"id": sound.id, "transcript": piece}}
+    for start in range(0, len(sound.pcm), AUDIO_CHUNK_BYTES):
+        data = base64.b64encode(sound.pcm[start : start + AUDIO_CHUNK_BYTES]).decode()
+        yield {"audio": {"id": sound.id, "data": data}}
+    yield {"audio": {"id": sound.id, "expires_at": sound.expires_at}}
 
 
 def _call_deltas(index: int, call: Call, script: Script) -> Iterator[JsonObject]:
@@ -171,19 +203,6 @@ def _envelope(reply: Reply, kind: str) -> JsonObject:
 
 
 def _logprobs(text: str | None, request: ChatRequest) -> Json:
-    """openapi.json, `ChatCompletionTokenLogprob`: invented, but of the right form and never above zero."""
     if not request.logprobs or text is None:
         return None
-    content: list[Json] = []
-    for place, token in enumerate(equal_parts(text, BYTES_PER_TOKEN)):
-        others = [f"other{rank}" for rank in range(1, request.top_logprobs or 0)]
-        best: list[Json] = [
-            _logprob(one, -0.01 * (place % 7) - rank)
-            for rank, one in enumerate([token, *others][: request.top_logprobs or 0])
-        ]
-        content.append({**_logprob(token, -0.01 * (place % 7)), "top_logprobs": best})
-    return {"content": content, "refusal": None}
-
-
-def _logprob(token: str, value: float) -> JsonObject:
-    return {"token": token, "logprob": round(value, 4), "bytes": list(token.encode())}
+    return {"content": [*token_logprobs(text, request.top_logprobs or 0)], "refusal": None}

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from yescale_sandbox.exchange import Tokens
+from yescale_sandbox import playback
+from yescale_sandbox.exchange import Answer, Tokens
 from yescale_sandbox.jsontype import Json, JsonObject
-from yescale_sandbox.openai.catalogue import EmbeddingModel
-from yescale_sandbox.openai.refusal import RefusedError
+from yescale_sandbox.openai.call import Asked, Stage, good
+from yescale_sandbox.openai.catalogue import EMBEDDING_MODELS, EmbeddingModel, chat_model
+from yescale_sandbox.openai.refusal import RefusedError, no_such_model
 from yescale_sandbox.openai.shapes import Choice, Text, Whole
-from yescale_sandbox.speech import text_tokens
+from yescale_sandbox.speech import claimed, text_tokens
 from yescale_sandbox.vector import vector
 
 KNOWN = frozenset({"model", "input", "encoding_format", "dimensions", "user"})
@@ -28,6 +30,31 @@ class EmbeddingRequest(Struct, frozen=True):
     dimensions: int
     as_base64: bool
     tokens: int
+
+
+class Embeddings(Struct, frozen=True):
+    """Answers requests for embeddings."""
+
+    stage: Stage
+
+    def __call__(self, asked: Asked) -> Answer:
+        model = EMBEDDING_MODELS.get(asked.base)
+        if model is None:
+            raise _not_for_embeddings(asked)
+        request = checked(asked.body, model)
+        stopped = self.stage.stopped(asked, asked.digest())
+        if stopped is not None:
+            return stopped
+        usage = Tokens(prompt=request.tokens)
+        reported = claimed(usage, asked.script)
+        body = body_of(request, model, reported)
+        return good(asked.script, playback.body_steps(body, asked.script, asked.headers), usage, reported)
+
+
+def _not_for_embeddings(asked: Asked) -> RefusedError:
+    if chat_model(asked.base) is not None:
+        return RefusedError("You are not allowed to generate embeddings from this model", status=403)
+    return no_such_model(asked.named)
 
 
 def checked(body: JsonObject, model: EmbeddingModel) -> EmbeddingRequest:

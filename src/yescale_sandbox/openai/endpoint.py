@@ -1,54 +1,44 @@
 """OpenAI's routes: who may call, what is asked, what is answered."""
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from typing import TypeAlias
+from collections.abc import Mapping
 from urllib.parse import unquote
 
 import msgspec
-from msgspec import Struct
 
-from yescale_sandbox import outage, playback, scenario
-from yescale_sandbox.exchange import JSON, Answer, Headers, Pause, Request, Step, Tokens, joined, whole
+from yescale_sandbox.exchange import JSON, Answer, Headers, Request, joined, whole
 from yescale_sandbox.jsontype import Json, JsonObject
-from yescale_sandbox.openai import catalogue, chat_rules, completion, embedding, failure, refusal, reply
-from yescale_sandbox.openai.prompt import prompt_digest
+from yescale_sandbox.openai import catalogue, failure, refusal
+from yescale_sandbox.openai.call import Count, Post, Stage, asked_of, guarded, only, refused_answer
+from yescale_sandbox.openai.chat import Chat
+from yescale_sandbox.openai.embedding import Embeddings
+from yescale_sandbox.openai.moderation import USUAL, Moderations
+from yescale_sandbox.openai.realtime import endpoint as realtime
 from yescale_sandbox.openai.refusal import RefusedError
-from yescale_sandbox.playback import Framing
-from yescale_sandbox.scenario import Script
-from yescale_sandbox.speech import claimed
+from yescale_sandbox.openai.responses.endpoint import Responses
+from yescale_sandbox.openai.text_completion import TextCompletions
 
 KEY_PREFIX = "sk-sandbox-"
 PREFIX = "/openai/v1"
-MS_PER_S = 1000
-FRAMING = Framing(b"data: [DONE]\n\n", b"data: " + failure.FAILURES.by_name["500"].body + b"\n\n")
 _KEYS_PAGE = "https://platform.openai.com/account/api-keys"
-
-
-class Asked(Struct, frozen=True):
-    """A call whose key, JSON and model name were understood."""
-
-    request: Request
-    body: JsonObject
-    key: str
-    named: str
-    base: str
-    script: Script
-    headers: Headers
-
-
-Count: TypeAlias = Callable[[str], int]
 
 
 class OpenAi:
     """The fake provider. `count` tells how often a prompt came before, which `+flaky` alone asks."""
 
     def __init__(self, count: Count) -> None:
-        self._count = count
-        self._posts: Mapping[str, Callable[[Asked], Answer]] = {
-            f"{PREFIX}/chat/completions": self._chat,
-            f"{PREFIX}/embeddings": self._embeddings,
+        stage = Stage(count, failure.FAILURES)
+        self._stage = stage
+        self._responses = Responses(stage)
+        self._posts: Mapping[str, Post] = {
+            f"{PREFIX}/chat/completions": Chat(stage),
+            f"{PREFIX}/responses": self._responses.create,
+            f"{PREFIX}/embeddings": Embeddings(stage),
+            f"{PREFIX}/completions": TextCompletions(stage),
+            f"{PREFIX}/moderations": Moderations(stage),
         }
+
+        # The model that a body without one means.
+        self._usual: Mapping[str, str] = {f"{PREFIX}/moderations": USUAL}
 
     def answer(self, request: Request, call_id: str) -> Answer:
         """Answer any request below the prefix."""
@@ -56,75 +46,28 @@ class OpenAi:
         try:
             return self._route(request, headers)
         except RefusedError as refused:
-            return _refused(refused, headers)
+            return refused_answer(refused, headers)
 
     def _route(self, request: Request, headers: Headers) -> Answer:
+        if request.path == f"{PREFIX}/realtime":
+            request = realtime.with_key(request)
+            return realtime.answer(request, presented_key(request), headers, self._stage)
         key = presented_key(request)
         post = self._posts.get(request.path)
         if post is not None:
-            if request.method != "POST":
-                raise RefusedError(
-                    "Only POST requests are accepted.",
-                    code="method_not_supported",
-                    status=405,
-                    headers=(("allow", "POST"),),
-                )
-            asked = _asked(request, key, headers)
-            return self._guarded(post, asked)
+            only("POST", request)
+            return guarded(post, asked_of(request, key, headers, self._usual.get(request.path)))
+        if request.path.startswith(f"{PREFIX}/responses/"):
+            return self._responses.stored(request, request.path.removeprefix(f"{PREFIX}/responses/"), key, headers)
         if request.method == "GET" and request.path == f"{PREFIX}/models":
             return _listed(headers)
         if request.method == "GET" and request.path.startswith(f"{PREFIX}/models/"):
             return _described(unquote(request.path.removeprefix(f"{PREFIX}/models/")), headers)
-        path = request.path.removeprefix("/openai")
-        raise RefusedError(f"Invalid URL ({request.method} {path})", status=404)
+        raise invalid_url(request, "/openai")
 
-    def _guarded(self, post: Callable[[Asked], Answer], asked: Asked) -> Answer:
-        """The call, its refusal too, with the model and the scenario on record."""
-        try:
-            answer = post(asked)
-        except RefusedError as refused:
-            answer = _refused(refused, asked.headers)
-        return msgspec.structs.replace(answer, model=asked.base, scenario=asked.script.suffix)
 
-    def _chat(self, asked: Asked) -> Answer:
-        model = catalogue.chat_model(asked.base)
-        if model is None:
-            raise _not_for_chat(asked)
-        request = chat_rules.checked(asked.body, model)
-        stopped = self._stopped(asked, prompt_digest(asked.body))
-        if stopped is not None:
-            return stopped
-        said = reply.compose(request, asked.body, asked.request.body, model, asked.script)
-        reported = claimed(said.usage, asked.script)
-        if request.stream:
-            events = completion.events(said, request, asked.script)
-            played = playback.stream_steps(events, asked.script, asked.headers, FRAMING)
-        else:
-            body = completion.whole_body(said, request, reported)
-            played = playback.body_steps(body, asked.script, asked.headers)
-        return _good(asked.script, played, said.usage, reported)
-
-    def _embeddings(self, asked: Asked) -> Answer:
-        model = catalogue.EMBEDDING_MODELS.get(asked.base)
-        if model is None:
-            raise _not_for_embeddings(asked)
-        request = embedding.checked(asked.body, model)
-        stopped = self._stopped(asked, hashlib.sha256(asked.request.body).hexdigest())
-        if stopped is not None:
-            return stopped
-        usage = Tokens(prompt=request.tokens)
-        reported = claimed(usage, asked.script)
-        body = embedding.body_of(request, model, reported)
-        return _good(asked.script, playback.body_steps(body, asked.script, asked.headers), usage, reported)
-
-    def _stopped(self, asked: Asked, digest: str) -> Answer | None:
-        """The failure that a scenario puts in the place of an answer."""
-        earlier = self._count(f"{asked.key}\n{asked.named}\n{digest}") if "flaky" in asked.script else 0
-        call = outage.Call(asked.named, asked.key, asked.script, earlier, asked.headers)
-        answer = outage.instead(call, failure.FAILURES)
-        if answer is None:
-            return None
-        return msgspec.structs.replace(answer, steps=_delayed(answer.steps, asked.script))
+def invalid_url(request: Request, prefix: str) -> RefusedError:
+    return RefusedError(f"Invalid URL ({request.method} {request.path.removeprefix(prefix)})", status=404)
 
 
 def presented_key(request: Request) -> str:
@@ -167,64 +110,6 @@ def common_headers(call_id: str) -> Headers:
         ("set-cookie", "__cf_bm=sandbox; path=/; HttpOnly; Secure; SameSite=None"),
         ("server", "cloudflare"),
     )
-
-
-def _asked(request: Request, key: str, headers: Headers) -> Asked:
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != JSON:
-        raise RefusedError(
-            f"Unsupported content type: '{media[:60]}'. This API method only accepts 'application/json' requests.",
-            code="unsupported_content_type",
-            status=415,
-        )
-    try:
-        body: Json = msgspec.json.decode(request.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise refusal.unparsable() from None
-    if not isinstance(body, dict):
-        raise refusal.unparsable()
-    named = body.get("model")
-    if named is None or named == "":
-        raise RefusedError("you must provide a model parameter")
-    if not isinstance(named, str):
-        raise refusal.unparsable()
-    try:
-        base, script = scenario.parse(named)
-    except scenario.UnknownScenarioError:
-        raise refusal.no_such_model(named) from None
-    return Asked(request, body, key, named, base, script, headers)
-
-
-def _not_for_chat(asked: Asked) -> RefusedError:
-    if asked.base in catalogue.EMBEDDING_MODELS:
-        return RefusedError(
-            "This is not a chat model and thus not supported in the v1/chat/completions endpoint. "
-            "Did you mean to use v1/completions?",
-            param="model",
-            status=404,
-        )
-    return refusal.no_such_model(asked.named)
-
-
-def _not_for_embeddings(asked: Asked) -> RefusedError:
-    if catalogue.chat_model(asked.base) is not None:
-        return RefusedError("You are not allowed to generate embeddings from this model", status=403)
-    return refusal.no_such_model(asked.named)
-
-
-def _good(script: Script, played: playback.Played, counted: Tokens, reported: Tokens | None) -> Answer:
-    return Answer(200, _delayed(played.steps, script), played.outcome, counted=counted, reported=reported)
-
-
-def _delayed(steps: Iterator[Step], script: Script) -> Iterator[Step]:
-    if "delay" in script:
-        yield Pause(script.number("delay") / MS_PER_S)
-    yield from steps
-
-
-def _refused(refused: RefusedError, headers: Headers) -> Answer:
-    start, body = whole(refused.status, JSON, refused.body, (*refused.headers, *headers))
-    return Answer(refused.status, joined(start, body), "refused")
 
 
 def _listed(headers: Headers) -> Answer:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from yescale_sandbox.exchange import Tokens
 from yescale_sandbox.jsontype import JsonObject
+from yescale_sandbox.openai.audio import Sound, spoken
 from yescale_sandbox.openai.catalogue import ChatModel
 from yescale_sandbox.openai.picture import media_type
 from yescale_sandbox.openai.prompt import (
@@ -19,6 +20,7 @@ from yescale_sandbox.openai.prompt import (
     NamedText,
     Tool,
     ToolChoice,
+    heard_tokens,
     prompt_digest,
     prompt_tokens,
 )
@@ -60,10 +62,13 @@ class Choice(Struct, frozen=True):
     calls: tuple[Call, ...] = ()
     legacy: Call | None = None
     is_json: bool = False
+    audio: Sound | None = None
 
     def tokens(self) -> int:
         calls = self.calls if self.legacy is None else (self.legacy,)
         spoken = text_tokens(self.text or "") + text_tokens(self.refusal or "")
+        if self.audio is not None:
+            spoken += text_tokens(self.audio.transcript) + self.audio.tokens()
         return spoken + sum(text_tokens(call.name) + text_tokens(call.text) for call in calls)
 
 
@@ -96,14 +101,14 @@ def compose(request: ChatRequest, body: JsonObject, raw: bytes, model: ChatModel
     budget = None if request.most_output is None else max(0, request.most_output - reasoning)
     if request.most_output is not None:
         reasoning = min(reasoning, request.most_output)
-    choices = tuple(_fitted(_choice(speaker, index), budget) for index in range(request.n or 1))
+    choices = tuple(_voiced(_fitted(_choice(speaker, index), budget), speaker) for index in range(request.n or 1))
     prompt = prompt_tokens(request, body)
     raw_digest = hashlib.sha256(raw).hexdigest()
     return Reply(
         id=f"chatcmpl-{raw_digest[:29]}",
         model=model.dated,
         created=CREATED,
-        service_tier=_tier(request.service_tier),
+        service_tier=service_tier(request.service_tier),
         fingerprint=None if model.reasons else f"fp_{hashlib.sha256(model.dated.encode()).hexdigest()[:10]}",
         choices=choices,
         usage=Tokens(
@@ -111,6 +116,8 @@ def compose(request: ChatRequest, body: JsonObject, raw: bytes, model: ChatModel
             completion=sum(choice.tokens() + reasoning for choice in choices),
             cached=prompt * script.number("cached") // 100,
             reasoning=reasoning * len(choices),
+            heard=heard_tokens(request),
+            spoken=sum(choice.audio.tokens() for choice in choices if choice.audio is not None),
         ),
     )
 
@@ -134,6 +141,14 @@ def _choice(speaker: Speaker, index: int) -> Choice:
     if "filter" in speaker.script:
         return Choice(index, "content_filter", text=text[: len(text) // 2])
     return _stopped(Choice(index, "stop", text=text), speaker.request.stops())
+
+
+def _voiced(choice: Choice, speaker: Speaker) -> Choice:
+    """The choice as audio, where that is asked for: its text becomes what is said."""
+    if not speaker.request.speaks or choice.text is None:
+        return choice
+    sound = spoken(choice.text, f"{speaker.digest}/{choice.index}", CREATED)
+    return msgspec.structs.replace(choice, text=None, audio=sound)
 
 
 def _spoken(speaker: Speaker, index: int) -> str:
@@ -289,6 +304,6 @@ def _fitted(choice: Choice, budget: int | None) -> Choice:
     )
 
 
-def _tier(asked: str | None) -> str:
+def service_tier(asked: str | None) -> str:
     """The tier that an answer reports: github.com/openai/openai-openapi, `ServiceTier`."""
     return {"fast": "priority", "priority": "priority", "flex": "flex"}.get(asked or "", "default")

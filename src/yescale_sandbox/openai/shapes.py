@@ -166,6 +166,14 @@ class Fields(Struct, frozen=True):
         check_fields(self.known, value, f"{path}.")
 
 
+def need(shape: Shape) -> Field:
+    return Field(shape, required=True)
+
+
+def maybe(shape: Shape) -> Field:
+    return Field(shape, nullable=True)
+
+
 class Open(Struct, frozen=True):
     """Any object."""
 
@@ -176,6 +184,17 @@ class Open(Struct, frozen=True):
     def check(self, value: Json, path: str) -> None:
         if not isinstance(value, dict):
             raise wrong_type(self, value, path)
+
+
+class Anything(Struct, frozen=True):
+    """Any JSON value."""
+
+    @property
+    def article(self) -> str:
+        return "a value"
+
+    def check(self, value: Json, path: str) -> None:
+        pass
 
 
 class Tagged(Struct, frozen=True):

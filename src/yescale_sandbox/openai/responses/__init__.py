@@ -1,0 +1,1 @@
+"""OpenAI's Responses, as published: openapi.json, `CreateResponse`, `Response` and `ResponseStreamEvent`."""

@@ -1,0 +1,1 @@
+"""Reranking at Cohere and at Jina, each in its own shape."""
