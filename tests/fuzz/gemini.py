@@ -54,8 +54,9 @@ WORDS = (
     b'"text":', b'"thought":true,', b'"thoughtSignature":"eXMxLmEuYg"', b'"inlineData":', b'"functionCall":',
     b'"args":',
     b'"index":1,', b'"finishReason":"STOP"', b'"error":', b'"parts":', b'"contents":', b'"generationConfig":{',
-    b'"maxOutputTokens":', b'"candidateCount":', b'"usageMetadata":{', b'"startIndex":', b"data: ", b"\r\n\r\n",
-    b"\n\n", b"[", b"]", b"{", b"}", b'"', b"\\", b",", b"null", b"-1", b"1e400", b'"nan"', b"1.5", b"\\ud800", b"\xff",
+    b'"maxOutputTokens":', b'"candidateCount":', b'"usageMetadata":{', b'"startIndex":', b"\r\n\r\n", b"\n\n",
+    b"data: ", b"[", b"]", b"{", b"}", b'"', b"\\", b",", b"null", b"-1", b"1e400", b'"nan"', b"1.5",
+    b"\\ud800", b"\xff",
     b"audio/L16", _SAY, _CALL, _STOP, _ERROR,
 )  # fmt: skip
 

@@ -195,15 +195,17 @@ def test_sources_are_cited_in_characters_though_google_counts_bytes() -> None:
 
 
 def test_a_stretch_that_is_not_where_google_says_is_found_by_its_words_or_cited_without_a_place() -> None:
-    def cite(segment: object) -> tuple[int, int]:
+    def cite(segment: object, text: str = "abc") -> tuple[int, int]:
         grounding = GROUNDING | {"groundingSupports": [{"segment": segment, "groundingChunkIndices": [0]}]}
-        part = decode(candidates=[candidate({"text": "abc"}, groundingMetadata=grounding)]).choices[0].parts[0]
+        part = decode(candidates=[candidate({"text": text}, groundingMetadata=grounding)]).choices[0].parts[0]
         assert isinstance(part, Text)
         return part.citations[0].start, part.citations[0].end
 
     assert cite({"startIndex": 90, "endIndex": 99, "text": "bc"}) == (1, 3)
     assert cite({"startIndex": 90, "endIndex": 99, "text": "xyz"}) == (-1, -1)
     assert cite({"endIndex": 2}) == (0, 2)
+    assert cite({"startIndex": 2, "endIndex": 5}, "\u00e9b\u00e9c") == (1, 3)
+    assert cite({"startIndex": 1, "endIndex": 3}, "\u00e9b\u00e9c") == (-1, -1)
 
 
 def test_a_quoted_source_is_cited() -> None:

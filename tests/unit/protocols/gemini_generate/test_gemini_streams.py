@@ -158,6 +158,25 @@ def test_an_empty_stream_has_no_end() -> None:
     assert StreamEnd() not in hear(CODEC, b'data: {"responseId":"r"}\n\n')
 
 
+def test_an_array_without_its_bracket_is_a_cut_stream() -> None:
+    """Promise 28."""
+    data = written(ARRAY_CODEC, CHUNKS).rstrip(b"\n]")
+    assert StreamEnd() not in hear(ARRAY_CODEC, data)
+    tap = GENERATE_ARRAY.tap(True, LIMIT)
+    assert not (tap.feed(data) + tap.finish()).endswith(b"]")
+    assert (tap.finished, tap.done) == (True, False)
+
+
+@FORMS
+def test_the_tap_waits_for_every_candidate(codec: Codec, format_: Format) -> None:
+    chunks = [chunk({"text": "a"}), chunk({"text": "b"}, index=1), chunk(finishReason="STOP")]
+    for more, done in ([], False), ([chunk(index=1, finishReason="STOP")], True):
+        tap = format_.tap(True, LIMIT)
+        tap.feed(written(codec, [*chunks, *more]))
+        tap.finish()
+        assert tap.done is done
+
+
 def test_sources_that_come_last_are_cited_at_the_open_text() -> None:
     grounding = {
         "groundingChunks": [{"web": {"uri": "https://a", "title": "A"}}],
