@@ -168,7 +168,8 @@ def _reasoning(reasoning: Reasoning | None, profile: Profile, speeches: Speeches
         speeches.lose("reasoning", "the model does not think", "hint" if reasoning.enabled is False else "setting")
         return {}
     if reasoning.shown is not None:
-        speeches.lose("reasoning.shown", "the server decides whether thoughts are shown", "setting")
+        weight = "hint" if reasoning.shown else "setting"
+        speeches.lose("reasoning.shown", "the server decides whether thoughts are shown", weight)
     if profile.thinks == "effort":
         return _effort(reasoning, speeches)
     return _switch(reasoning, profile, speeches)
@@ -182,6 +183,8 @@ def _effort(reasoning: Reasoning, speeches: Speeches) -> Json:
     if reasoning.budget is not None and reasoning.budget > 0:
         speeches.lose("reasoning.budget", "the model takes an effort; the nearest was chosen", "setting")
         return {"reasoning_effort": effort_for(reasoning.budget)}
+    if reasoning.enabled is True:
+        return {"reasoning_effort": "medium"}  # OpenAI's own default: the client asked for thoughts, not how many
     speeches.lose("reasoning", "the model takes only an effort, and none was said", "setting")
     return {}
 

@@ -25,7 +25,7 @@ from yescale.domain.loss import Loss
 from yescale.domain.profile import Profile
 from yescale.protocols.openai_chat import markdown
 from yescale.protocols.openai_chat.parts import AUDIO_TYPES, data_url
-from yescale.protocols.openai_chat.words import ID
+from yescale.protocols.openai_chat.words import FILES, ID
 
 Json = dict[str, Any]
 Weight = Literal["hint", "setting", "content"]
@@ -165,7 +165,7 @@ class Speeches:
         match part.source:
             case Inline() as inline:
                 file = {"file_data": data_url(inline), "filename": part.name or "file"}  # OpenAI wants a name
-            case Stored(file_id=file_id, origin=origin) if origin == ID:
+            case Stored(file_id=file_id, origin=origin) if origin in FILES:
                 file = {"file_id": file_id}
             case _:
                 self.lose("part.file", "files come as bytes or by an id of the same server", "content")

@@ -8,6 +8,7 @@ from yescale.domain.chat import StopReason
 from yescale.domain.ids import ProtocolId
 
 ID: Final = ProtocolId("openai.chat")
+FILES: Final = frozenset({ID, ProtocolId("openai.responses")})  # a file's id at OpenAI means the same in both
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 

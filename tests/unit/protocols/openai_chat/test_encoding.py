@@ -15,6 +15,7 @@ from yescale.domain.content import (
     Inline,
     Part,
     Refusal,
+    Stored,
     Text,
     Thinking,
     ToolCall,
@@ -120,9 +121,10 @@ def test_words_of_an_assistant_are_text_refusal_voice_and_programs() -> None:
             File(source=Inline("application/pdf", "QUJD")),
             {"file_data": "data:application/pdf;base64,QUJD", "filename": "file"},
         ),
+        (File(source=Stored("file-1", ProtocolId("openai.responses"))), {"file_id": "file-1"}),
         (Audio(source=Inline("audio/mpeg", "QUJD")), {"data": "QUJD", "format": "mp3"}),
     ],
-    ids=["file", "audio"],
+    ids=["file", "file of OpenAI", "audio"],
 )
 def test_files_and_sound_go_up_as_bytes(part: Part, content: object) -> None:
     ((message,), losses) = asked(part)
@@ -139,6 +141,7 @@ def test_files_and_sound_go_up_as_bytes(part: Part, content: object) -> None:
         (Profile(), Reasoning(enabled=True, budget=9_000), {"reasoning_effort": "medium"}, ["reasoning.budget"]),
         (Profile(), Reasoning(budget=50_000), {"reasoning_effort": "xhigh"}, ["reasoning.budget"]),
         (Profile(), Reasoning(enabled=False), {}, ["reasoning"]),
+        (Profile(), Reasoning(enabled=True, shown=True), {"reasoning_effort": "medium"}, ["reasoning.shown"]),
         (Profile(thinks="no"), Reasoning(effort="low"), {}, ["reasoning"]),
         (
             Profile(thinks="budget"),
