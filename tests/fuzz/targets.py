@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from tests.fuzz import answers, bodies, gemini, requests, responses, streams
+from tests.fuzz import answers, bodies, gemini, messages, requests, responses, streams
 from tests.fuzz.pieces import Check
 
 FINDINGS = Path(__file__).parent / "findings"
@@ -81,6 +81,20 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 seeds=gemini.SEEDS,
                 words=gemini.WORDS,
                 modules=("yescale.protocols",),
+            ),
+            Target(
+                name="message_bodies",
+                check=messages.check_body,
+                seeds=messages.BODY_SEEDS,
+                words=messages.BODY_WORDS,
+                modules=("yescale.protocols.anthropic_messages",),
+            ),
+            Target(
+                name="message_streams",
+                check=messages.check_stream,
+                seeds=messages.STREAM_SEEDS,
+                words=messages.STREAM_WORDS,
+                modules=("yescale.protocols.anthropic_messages",),
             ),
         )
     }

@@ -53,6 +53,8 @@ _REDACTED: Final = msgspec.json.Decoder(WireRedacted)
 _TOOL_USE: Final = msgspec.json.Decoder(WireToolUse)
 _TOOL_RESULT: Final = msgspec.json.Decoder(WireToolResult)
 
+_IN_DOCUMENTS: Final = frozenset({"text", "image"})
+_IN_RESULTS: Final = frozenset({"text", "image", "document", "search_result"})
 SEAL_OF_CALL: Final = "call:"  # a seal that belongs to the tool call that is named behind this
 
 
@@ -82,9 +84,19 @@ class BlockReader:
             return readers[kind](self, raw, place)
         return hosted.read_block(kind, raw, place) or Opaque(origin=ID, raw=raw.copy())
 
+    def read_inner(self, blocks: str | list[Raw], place: str, kinds: frozenset[str]) -> list[Part]:
+        """The parts within a block. Those that Anthropic has not there stay unread, so that depth has an end."""
+        if isinstance(blocks, str):
+            return [Text(text=blocks)] if blocks else []
+        return [
+            self.read(raw, f"{place}.{number}")
+            if kind_of(raw, f"{place}.{number}") in kinds
+            else Opaque(origin=ID, raw=raw.copy())
+            for number, raw in enumerate(blocks)
+        ]
+
     def keep(self, raw: Raw, place: str) -> None:
-        """Remember a block whole, and no more what lies within it."""
-        self.kept = {at: whole for at, whole in self.kept.items() if not at.startswith(f"{place}.")}
+        """Remember a block whole."""
         self.kept[place] = raw.copy()
 
     def keep_if_more(self, raw: Raw, known: tuple[str, ...], place: str) -> None:
@@ -111,7 +123,9 @@ class BlockReader:
         wire = take(_DOCUMENT, raw, place)
         source = wire.source
         if source.type == "content":
-            parts = self.read_all(source.content or "", f"{place}.source.content")
+            parts = BlockReader(client=self._client).read_inner(
+                source.content or "", f"{place}.source.content", _IN_DOCUMENTS
+            )
             if not all(isinstance(part, Text) for part in parts):
                 return Opaque(origin=ID, raw=raw.copy())
             self.keep(raw, place)
@@ -158,16 +172,16 @@ class BlockReader:
     def tool_result(self, raw: Raw, place: str) -> Part:
         """A `tool_result` block. What no other format has within one is, to others, its JSON as text."""
         wire = take(_TOOL_RESULT, raw, place)
-        before = len(self.kept)
+        inside = BlockReader(client=self._client)
         content: list[Text | Image | File] = []
-        for number, part in enumerate(self.read_all(wire.content or "", f"{place}.content")):
+        for number, part in enumerate(inside.read_inner(wire.content or "", f"{place}.content", _IN_RESULTS)):
             if isinstance(part, Text | Image | File):
                 content.append(part)
                 continue
             inner = wire.content[number] if isinstance(wire.content, list) else raw
             content.append(Text(text=bytes(inner).decode(errors="replace")))
-            self.keep(raw, place)
-        if len(self.kept) > before or says_more(raw, WireToolResult.__struct_fields__, place):
+            inside.keep(inner, f"{place}.content.{number}")
+        if inside.kept or says_more(raw, WireToolResult.__struct_fields__, place):
             self.keep(raw, place)
         return ToolResult(
             call_id=wire.tool_use_id,

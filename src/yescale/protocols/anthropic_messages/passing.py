@@ -42,7 +42,7 @@ def peek_messages(body: bytes, _: PathWords = NO_WORDS, *, outputs: bool = True)
         return fault
     return Peek(
         model=ModelName(wire.model),
-        prompt_tokens=bound_prompt(messages, around),
+        prompt_tokens=bound_prompt(wire, len(body)),
         stream=outputs and wire.stream is True,
         wants_usage=True,  # every stream ends with it
         declared=wire.max_tokens if isinstance(wire.max_tokens, int) else None,

@@ -233,13 +233,16 @@ class WireRequest(Struct, frozen=True):
     service_tier: str | None = None
 
 
-class WirePeek(Struct, frozen=True, gc=False):
+class WirePeek(Struct, frozen=True):
     """The fields of a request that price and route read."""
 
     model: str
     messages: Raw
     stream: bool | None = None
     max_tokens: int | UnsetType | None = UNSET
+    tools: list[WireKind] | None = None
+    mcp_servers: Raw = NOTHING
+    container: Raw = NOTHING
 
 
 class WireWritten(Struct, frozen=True, gc=False):

@@ -124,17 +124,19 @@ def _is_whole(event: bytes) -> bool:
 
 def _count_text(block: bytes) -> int:
     """About how many bytes of output text: the usual shape by searches alone, any other by a pattern."""
-    if block.count(b"content_block_delta") != 2 or b'"' + _STARTS[0][-8:] in block:
+    if block.find(b"\n\n") != len(block) - 2:
         return text_bytes(block)
     for mark in _STARTS:
         at = block.find(mark)
         if at >= 0:
-            return _length(block, at + len(mark))
+            size = _measure(block, at + len(mark))
+            return text_bytes(block) if size < 0 else size
     return text_bytes(block)
 
 
-def _length(block: bytes, start: int) -> int:
+def _measure(block: bytes, start: int) -> int:
+    """Bytes to the quote that ends a string; below 0 where its last letter hides it."""
     end = block.find(b'"', start)
     while end > 0 and block[end - 1] == _BACKSLASH:
         end = block.find(b'"', end + 1)
-    return max(0, end - start)
+    return end - start if end >= 0 else -1

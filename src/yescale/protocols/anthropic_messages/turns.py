@@ -36,16 +36,17 @@ def write_turns(messages: Sequence[Message], writer: BlockWriter, *, late_system
             block = writer.write(part, message.role, f"messages.{number}.content.{place}")
             if block is not None:
                 (turn.results if isinstance(part, ToolResult) else turn.blocks).append(block)
-        if message.role == "system" and not (late_system and _may_stand(turns, messages[number + 1 :])):
+        if message.role == "system" and not (late_system and _may_stand(turns, messages, number)):
             turn = _as_user(message, writer)
         if turn.results or turn.blocks:
             _add(turns, turn)
     return [turn.wire() for turn in turns]
 
 
-def _may_stand(before: list[Turn], after: Sequence[Message]) -> bool:
+def _may_stand(before: list[Turn], messages: Sequence[Message], number: int) -> bool:
     """A system turn follows a user's and comes before an assistant's or at the end."""
-    return bool(before) and before[-1].role == "user" and (not after or after[0].role == "assistant")
+    last = number + 1 == len(messages)
+    return bool(before) and before[-1].role == "user" and (last or messages[number + 1].role == "assistant")
 
 
 def _as_user(message: Message, writer: BlockWriter) -> Turn:

@@ -65,6 +65,8 @@ def test_a_request_is_peeked_at() -> None:
         (body(max_tokens=2**31), "max_tokens"),
         (body(max_tokens="9"), "max_tokens"),
         (body(stream="yes"), "stream"),
+        (body(tools={}), "tools"),
+        (body(tools=[{"type": 5}]), "tools[0].type"),
         (b'{"model":"a","model":"b","messages":[{}]}', "model"),
         (b'{"model":"a","messages":[{}],"max_tokens":1,"max_\\u0074okens":9}', "max_tokens"),
         (b"{", None),
@@ -95,7 +97,10 @@ def test_a_limit_is_always_said_to_anthropic(limit: int | None, said: int) -> No
     assert COUNT_TOKENS.rewrite(absent, look(absent, count=True), change) == absent
 
 
-PICTURE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * 400_000}}
+PICTURE: dict[str, Any] = {
+    "type": "image",
+    "source": {"type": "base64", "media_type": "image/png", "data": "A" * 400_000},
+}
 DOCUMENT = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "x"}}
 
 
@@ -119,6 +124,8 @@ def test_the_prompt_is_bound_by_half_its_bytes_and_pictures_by_a_table() -> None
         body(tools=[{"type": "web_search_20250305", "name": "web_search"}]),
         body(tools=[{"type": "web_fetch_20260318", "name": "web_fetch"}]),
         body(tools=[{"type": "code_execution_20250825", "name": "code_execution"}]),
+        body(tools=[{"type": "mcp_toolset", "mcp_server_name": "m"}]),
+        asking({"type": "tool_result", "tool_use_id": "t", "content": [DOCUMENT]}),
         body(mcp_servers=[]),
         body(container="c"),
     ],
@@ -127,11 +134,14 @@ def test_unseen_text_may_fill_the_whole_context(request_: bytes) -> None:
     assert look(request_).prompt_tokens == WHOLE_CONTEXT
 
 
-def test_a_word_that_is_spelt_to_hide_is_taken_for_the_worst() -> None:
-    hidden = asking(DOCUMENT).replace(b'"document"', b'"docum\\u0065nt"')
-    assert look(hidden).prompt_tokens == WHOLE_CONTEXT
-    harmless = asking({"type": "text", "text": "\\u0065 < é"}).replace(b"<", b"\\u003c")
-    assert look(harmless).prompt_tokens < 1_000
+def test_a_word_that_is_spelt_to_hide_is_found() -> None:
+    for word, request in (
+        (b"document", asking(DOCUMENT)),
+        (b"web_search_20250305", body(tools=[{"type": "web_search_20250305", "name": "web_search"}])),
+    ):
+        hidden = request.replace(b'"%b"' % word, b'"%b"' % word.replace(b"e", b"\\u0065"))
+        assert hidden != request
+        assert look(hidden).prompt_tokens == WHOLE_CONTEXT
 
 
 def test_text_cannot_pass_for_a_picture_or_a_document() -> None:
@@ -142,8 +152,10 @@ def test_text_cannot_pass_for_a_picture_or_a_document() -> None:
     assert 200_000 <= look(quoted).prompt_tokens < WHOLE_CONTEXT
     hidden = asking({"type": "tool_use", "id": "t", "name": "n", "input": PICTURE}, PICTURE)
     assert look(hidden).prompt_tokens > 200_000
+    beside = asking({"type": "image", "source": PICTURE["source"] | {"type": "url", "url": "u"}}, PICTURE)
+    assert look(beside).prompt_tokens > 200_000
     odd = asking({"type": "image", "source": 5}, PICTURE)
-    assert look(odd).prompt_tokens > 200_000, "what is not read is counted as text"
+    assert look(odd).prompt_tokens == WHOLE_CONTEXT, "what is not read is taken for the worst"
 
 
 def hear(pieces: list[bytes]) -> tuple[bytes, MessageTap]:
@@ -225,6 +237,16 @@ def test_the_tap_raises_at_nothing(noise: bytes) -> None:
 def test_arguments_and_thoughts_count_as_text() -> None:
     counted = {name: hear([sse(*events)])[1].text_bytes for name, events in {"t": THINKING, "c": CALLED}.items()}
     assert counted == {"t": len("Let me see."), "c": len('{\\"z\\":1.10}')}
+
+
+def test_a_text_that_ends_in_a_backslash_counts() -> None:
+    text = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "C:\\"}}
+    assert hear([sse(text)])[1].text_bytes == len("C:\\\\")
+
+
+def test_every_event_of_a_block_counts() -> None:
+    unnamed = b"".join(b"data: %b\n\n" % dump(event) for event in THINKING)
+    assert hear([unnamed])[1].text_bytes == len("Let me see.")
 
 
 def test_an_answer_is_read_for_settlement() -> None:

@@ -1,6 +1,7 @@
 """Laws of requests: a malformed one is refused with its field, what the format can say survives a round trip."""
 
 import base64
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -35,9 +36,11 @@ from yescale.domain.content import (
     ToolResult,
     Url,
 )
-from yescale.protocols.anthropic_messages import CODEC
+from yescale.domain.faults import Fault
+from yescale.protocols.anthropic_messages import CODEC, MESSAGES
+from yescale.protocols.anthropic_messages.prompt import WHOLE_CONTEXT
 from yescale.protocols.anthropic_messages.words import ID
-from yescale.protocols.codec import Malformed
+from yescale.protocols.codec import NO_WORDS, Malformed
 
 PLAIN_TEXT = base64.b64encode("Grüße".encode()).decode()
 MALFORMED: list[tuple[object, str | None]] = [
@@ -171,3 +174,17 @@ def test_any_damage_is_read_or_refused_and_nothing_else(data: st.DataObject) -> 
     except Malformed:
         return
     CODEC.encode_request(asked, PLAIN)
+
+
+@pytest.mark.parametrize("outer", ["tool_result", "document"])
+def test_depth_has_an_end(outer: str) -> None:
+    opening, closing = {
+        "tool_result": (b'{"type":"tool_result","tool_use_id":"t","content":[', b"]}"),
+        "document": (b'{"type":"document","source":{"type":"content","content":[', b"]}}"),
+    }[outer]
+    for depth in (300, 3_000):
+        nested = asking("@").replace(b'"@"', opening * depth + closing * depth)
+        with suppress(Malformed):
+            assert len(decode(nested).messages[1].parts) == 1
+        peek = MESSAGES.peek(nested, NO_WORDS)
+        assert isinstance(peek, Fault) or peek.prompt_tokens == WHOLE_CONTEXT

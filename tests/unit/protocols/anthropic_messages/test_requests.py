@@ -221,6 +221,12 @@ def test_leading_system_turns_are_the_system_prompt() -> None:
     assert [message.role for message in asked.messages] == ["user", "system"]
 
 
+def test_what_a_leading_system_turn_says_more_is_not_taken_for_the_users() -> None:
+    more = {"role": "system", "content": [{"type": "text", "text": "b", "of_tomorrow": 1}]}
+    turns = [more, {"role": "user", "content": [{"type": "text", "text": "hi"}]}]
+    assert write(decode(body(messages=turns)))[0]["messages"] == turns[1:]
+
+
 LATE = Message(role="system", parts=(Text(text="be brief"),))
 USER = Message(role="user", parts=(Text(text="u"),))
 MODEL = Message(role="assistant", parts=(Text(text="a"),))
@@ -236,6 +242,7 @@ def talk(*messages: Message, **more: Any) -> ChatRequest:
         ((USER, LATE), True, ["user", "system"], False),
         ((USER, LATE, MODEL, USER), True, ["user", "system", "assistant", "user"], False),
         ((USER, MODEL, LATE, USER), True, ["user", "assistant", "user"], True),
+        ((USER, MODEL, LATE), True, ["user", "assistant", "user"], True),
         ((USER, LATE, USER), True, ["user"], True),
         ((USER, LATE), False, ["user"], True),
         ((USER, USER, MODEL, MODEL), True, ["user", "assistant"], False),
