@@ -125,12 +125,6 @@ def test_what_is_spelled_out_for_a_tool_that_is_not_offered_calls_nothing(ask: A
     assert [block["type"] for block in answer["content"]] == ["text"]
 
 
-@pytest.mark.parametrize("line", ["Bash {broken", "Bash [1]", "Bash", "", "Bash " + '{"a":"' + "x" * 70_000 + '"}'])
-def test_a_line_that_spells_out_no_call_is_only_text(ask: Ask, line: str) -> None:
-    answer = ask(tools=[{"name": "Other", "input_schema": {"type": "object"}}], **user(f"x\nsandbox-call: {line}"))
-    assert [block["type"] for block in answer.json()["content"]] == ["text"]
-
-
 def test_the_choice_of_tools_is_obeyed(ask: Ask) -> None:
     tools = [LOOK, {**LOOK, "name": "hear"}]
 
