@@ -73,7 +73,9 @@ def test_the_answer_repeats_the_last_words_and_is_the_same_again(ask: Ask, marke
 
 
 def test_thinking_comes_first_and_its_signature_is_taken_back_only_unchanged(ask: Ask, marker: str) -> None:
-    thought, said = ask(thinking=THINKING).json()["content"]
+    made = ask(thinking=THINKING).json()
+    thought, said = made["content"]
+    assert 0 < made["usage"]["output_tokens_details"]["thinking_tokens"] < made["usage"]["output_tokens"]
     assert (thought["type"], said["type"]) == ("thinking", "text")
 
     def back(block: dict[str, Any]) -> httpx.Response:
