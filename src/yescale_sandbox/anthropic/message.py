@@ -82,7 +82,7 @@ def _started(written: Written) -> JsonObject:
     message = _envelope(written)
     if written.usage is not None:
         least = min(1, written.usage.completion)
-        started = msgspec.structs.replace(written.usage, completion=least, web_searches=0)
+        started = msgspec.structs.replace(written.usage, completion=least, reasoning=0, web_searches=0)
         message["usage"] = usage_object(started)
     return message
 
@@ -109,6 +109,8 @@ def _cumulative(usage: Tokens, fetches: int) -> JsonObject:
         "cache_read_input_tokens": usage.cached,
         "output_tokens": usage.completion,
     }
+    if usage.reasoning:
+        counted["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
     if usage.web_searches or fetches:
         counted["server_tool_use"] = {"web_search_requests": usage.web_searches, "web_fetch_requests": fetches}
     return counted

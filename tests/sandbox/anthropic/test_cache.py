@@ -45,6 +45,18 @@ def test_a_longer_prefix_reads_the_shorter_and_writes_the_rest(ask: Ask, marker:
     assert counts(ask(messages=unmarked)) == (written + rest, 0, 0)
 
 
+def test_a_mark_looks_back_twenty_blocks_for_a_prefix_that_was_marked_before(ask: Ask, marker: str) -> None:
+    _, written, _ = counts(ask(messages=[{"role": "user", "content": [marked(marker + LONG)]}]))
+
+    def later(between: int) -> tuple[int, int, int]:
+        plain = [{"type": "text", "text": text} for text in (marker + LONG, *("more" for _ in range(between)))]
+        return counts(ask(messages=[{"role": "user", "content": [*plain, marked(f"the end {between}")]}]))
+
+    read, rest, _ = later(19)
+    assert (read, rest > 0) == (written, True)
+    assert later(20)[0] == 0
+
+
 def test_an_hour_and_five_minutes_are_counted_apart(ask: Ask, marker: str) -> None:
     system = [marked(marker + LONG, "1h"), marked(LONG, "5m")]
     read, short, long = counts(ask(system=system))

@@ -73,7 +73,9 @@ def test_the_answer_repeats_the_last_words_and_is_the_same_again(ask: Ask, marke
 
 
 def test_thinking_comes_first_and_its_signature_is_taken_back_only_unchanged(ask: Ask, marker: str) -> None:
-    thought, said = ask(thinking=THINKING).json()["content"]
+    made = ask(thinking=THINKING).json()
+    thought, said = made["content"]
+    assert 0 < made["usage"]["output_tokens_details"]["thinking_tokens"] < made["usage"]["output_tokens"]
     assert (thought["type"], said["type"]) == ("thinking", "text")
 
     def back(block: dict[str, Any]) -> httpx.Response:
@@ -123,12 +125,6 @@ def test_a_call_that_the_prompt_spells_out_is_made_exactly_so(ask: Ask, style: s
 def test_what_is_spelled_out_for_a_tool_that_is_not_offered_calls_nothing(ask: Ask) -> None:
     answer = ask(tools=[LOOK], **user('look\nsandbox-call: Bash {"command": "ls"}')).json()
     assert [block["type"] for block in answer["content"]] == ["text"]
-
-
-@pytest.mark.parametrize("line", ["Bash {broken", "Bash [1]", "Bash", "", "Bash " + '{"a":"' + "x" * 70_000 + '"}'])
-def test_a_line_that_spells_out_no_call_is_only_text(ask: Ask, line: str) -> None:
-    answer = ask(tools=[{"name": "Other", "input_schema": {"type": "object"}}], **user(f"x\nsandbox-call: {line}"))
-    assert [block["type"] for block in answer.json()["content"]] == ["text"]
 
 
 def test_the_choice_of_tools_is_obeyed(ask: Ask) -> None:

@@ -55,6 +55,14 @@ def test_whatever_is_changed_after_the_signing_is_refused() -> None:
         assert (refused.value.kind, refused.value.status) == ("InvalidSignatureException", 403)
 
 
+def test_a_signature_that_leaves_out_the_host_or_the_date_is_refused() -> None:
+    good = heard(signed(url(), BODY))
+    for name in ("host;", ";x-amz-date"):
+        headers = {**good.headers, "authorization": good.headers["authorization"].replace(name, "")}
+        with pytest.raises(RefusedError, match="must be a 'SignedHeader'"):
+            verified_key(Request("POST", good.path, "", headers, good.body), now())
+
+
 @pytest.mark.parametrize(
     ("shift", "words"), [(timedelta(minutes=6), "Signature expired"), (timedelta(minutes=-6), "not yet current")]
 )
