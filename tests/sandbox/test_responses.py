@@ -185,7 +185,9 @@ def test_a_response_in_the_background_is_polled_or_cancelled(respond: Respond, h
     assert http.post(f"{PATH}/{made['id']}/cancel").status_code == 400
 
 
-def test_a_search_is_told_and_cited(respond: Respond) -> None:
+def test_a_search_is_told_cited_and_counted(respond: Respond, recorded: Callable[..., Any], marker: str) -> None:
+    respond(input=f"search {marker}", tools=[{"type": "web_search"}])
+    assert recorded(marker)[-1]["usage"]["web_searches"] == 1
     body = respond(input="search it", tools=[{"type": "web_search"}], include=["web_search_call.action.sources"]).json()
     assert [item["type"] for item in body["output"]] == ["web_search_call", "message"]
     part = body["output"][1]["content"][0]
@@ -210,6 +212,12 @@ def test_every_kind_of_tool_is_called_in_its_own_form(respond: Respond) -> None:
     assert output[4]["namespace"] == "inner"
     one = respond(input=said, tools=tools, parallel_tool_calls=False).json()["output"]
     assert [item["name"] for item in one] == ["look"]
+
+
+def test_a_prompt_may_dictate_its_calls(respond: Respond) -> None:
+    lines = 'sandbox-call: look {"a":"there"}\nsandbox-call: scribble {"input":"*** Begin"}'
+    output = respond(input=lines, tools=[LOOK, FREE]).json()["output"]
+    assert (output[0]["arguments"], output[1]["input"]) == ('{"a":"there"}', "*** Begin")
 
 
 def test_the_choice_of_a_tool_is_kept(respond: Respond) -> None:

@@ -73,6 +73,7 @@ def compose(asking: Asking, raw: bytes, model: ChatModel, script: Script) -> Out
             completion=thought + spoken,
             cached=prompt * script.number("cached") // 100,
             reasoning=thought,
+            web_searches=int(searched),
         ),
     )
 
@@ -218,11 +219,13 @@ def _written(tool: Tool, call: Called) -> tuple[str, str, JsonObject]:
 
 
 def _free_text(arguments: str) -> str:
-    """The input of a custom tool: what the JSON text says, or, cut short, the text itself."""
+    """The input of a custom tool: what the JSON text says, alone or as `input`, or, cut short, the text itself."""
     try:
         said: Json = msgspec.json.decode(arguments)
     except msgspec.DecodeError:
         return arguments.removeprefix('"')
+    if isinstance(said, dict) and set(said) == {"input"}:
+        said = said["input"]
     return said if isinstance(said, str) else arguments
 
 
