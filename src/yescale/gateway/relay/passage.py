@@ -273,8 +273,9 @@ class Passage:
         kind = attempt.header(b"content-type") or b""
         kind = kind if kind.startswith(answers.JSON) else answers.JSON  # some say text/plain of what is JSON
         usage = answer.usage
-        text = 0 if usage is not None and endings.believable(self._order, usage) else answer.text_bytes(body)
-        self._settle(self._well(200), Served(usage, text), partial(self._send_whole, kind, answer.translated or body))
+        believed = usage is not None and endings.believable(self._order, usage)
+        served = Served(usage, 0 if believed else answer.text_bytes(body), believed)
+        self._settle(self._well(200), served, partial(self._send_whole, kind, answer.translated or body))
 
     def _send_whole(self, kind: bytes, body: bytes) -> None:
         self._exchange.respond(200, self._head(kind) + b"x-yescale-cost: %d\r\n" % self._amount, body)
@@ -477,7 +478,7 @@ class Passage:
             estimated=bill.estimated,
             lines=bill.lines,
             amount=bill.amount,
-            charges=tuple((purse, bill.amount) for purse in self._reservation.pays),
+            charges=((key.account_purse, bill.amount), (key.key_purse, bill.amount)),
             attempts=self._tries.notes,
             first_ms=int((self._first_at - exchange.started) * 1_000) if self._first_at else -1,
             total_ms=int((now - exchange.started) * 1_000),
