@@ -216,34 +216,37 @@ class Upstream(asyncio.Protocol):
             self._surplus = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._head_done:  # a trailer, or surplus
-            return
-        name = name.lower()
-        if name == b"content-length":
-            self._delimited = False
-            self._length = value
-        elif name == b"transfer-encoding":
-            self._delimited = False
-            self._fault = self._fault or value.strip(b" \t").lower() != b"chunked"
-        if len(self._headers) < self._home.limits.max_headers:
-            self._headers.append((name, value))
-        else:
-            self._fault = True
+        if not self._head_done:  # else a trailer, or surplus
+            self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         attempt = self._attempt
         if self._head_done or attempt is None:
             return
-        status = self._parser.get_status_code()
-        if status in _INTERIM and status != _SWITCHING:
-            self._fault = self._fault or not self._delimited  # its body would be taken for that of the answer
-            self._headers = []
-            return
-        if status < _INTERIM.stop or self._parser.get_http_version() not in VERSIONS:
+        headers = self._headers
+        if len(headers) > self._home.limits.max_headers:
             self._fault = True
+        fields = dict(headers)
+        if len(fields) < len(headers):
+            fields = dict(reversed(headers))
+        encoding = fields.get(b"transfer-encoding")
+        length = fields.get(b"content-length")
+        self._delimited = encoding is None and length is None
+        if encoding is not None:
+            self._fault = self._fault or not _is_chunked(headers)
+        status = self._parser.get_status_code()
+        if status < _INTERIM.stop or self._parser.get_http_version() not in VERSIONS:
+            if status in _INTERIM and status != _SWITCHING:
+                self._fault = self._fault or not self._delimited  # its body would be taken for that of the answer
+                self._headers = []
+                return
+            self._fault = True
+        if length is not None:
+            self._length = length
         self._head_done = True
         attempt.status = status
-        attempt.headers = self._headers
+        attempt.headers = headers
+        attempt.fields = fields
         attempt.head = attempt.body = b""
         self._complete = attempt.bare
 
@@ -284,8 +287,11 @@ class Upstream(asyncio.Protocol):
             # After the end of an answer nothing can spoil it any more, but the connection is not to be trusted.
             self._surplus = True
             return self._complete and not self._fault
-        if headless and self._length and self._head_done and not self._complete:
-            self._start_counting()
+        if headless:
+            if not self._head_done:
+                self._fault = self._fault or len(self._headers) > self._home.limits.max_headers
+            elif self._length and not self._complete:
+                self._start_counting()
         if self._out:
             self._framing = 0
             return not self._fault
@@ -367,3 +373,8 @@ class Upstream(asyncio.Protocol):
         else:
             self._sending = False
             self._await_head(attempt)
+
+
+def _is_chunked(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether no encoding of a body is named but the one that the parser undoes."""
+    return all(value.strip(b" \t").lower() == b"chunked" for name, value in headers if name == b"transfer-encoding")
