@@ -61,7 +61,7 @@ class Refusal:
 
 
 class Reservation:
-    """Money set aside for a call in flight: `amount` in each purse of `purses`. Charged are the account's and the key's."""
+    """Money set aside for a call in flight: `amount` in each purse of `purses`."""
 
     __slots__ = ("amount", "held", "key", "open")
 

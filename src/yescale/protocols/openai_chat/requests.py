@@ -40,9 +40,13 @@ def peek_chat(body: bytes, _: PathWords = NO_WORDS) -> Peek | Fault:
         wire = _CHAT.decode(body)
     except BROKEN as error:
         return explain(error)
-    fault = _check_chat(wire)
-    if fault is not None:
-        return fault
+    declared, null = None, ""
+    limited = wire.max_tokens is not UNSET or wire.max_completion_tokens is not UNSET or wire.n is not None
+    if limited or not wire.model or not wire.messages:
+        fault = _check_chat(wire)
+        if fault is not None:
+            return fault
+        declared, null = _limits(wire)
     spans = prompt.find_texts(wire.messages, body)
     around = fields.omit_all(body, spans)
     names = _TELLING.findall(around)
@@ -54,7 +58,6 @@ def peek_chat(body: bytes, _: PathWords = NO_WORDS) -> Peek | Fault:
         if not _MORE.isdisjoint(names):
             tokens = prompt.bound_odd_prompt(body, around)
     options = wire.stream_options
-    declared, null = _limits(wire)
     return Peek(
         model=ModelName(wire.model),
         prompt_tokens=tokens,
@@ -171,8 +174,6 @@ def _limits(wire: WireChat) -> tuple[int | None, str]:
     both means one.
     """
     one, other = wire.max_tokens, wire.max_completion_tokens
-    if one is UNSET and other is UNSET:
-        return None, ""
     said = [limit for limit in (one, other) if isinstance(limit, int)]
     null = "max_completion_tokens" if other is None else "max_tokens" if one is None else ""
     return max(said, default=None), null
