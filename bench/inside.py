@@ -182,8 +182,8 @@ class Worker:
 def requests(body: bytes) -> list[bytes]:
     """The call of each key."""
     head = (
-        b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:3000\r\nAccept: */*\r\nContent-Type: application/json\r\n"
-        b"User-Agent: bench\r\nAuthorization: Bearer sk-%048d\r\nContent-Length: %d\r\n\r\n%b"
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:3000\r\nAccept: */*\r\n"
+        b"Content-Type: application/json\r\nUser-Agent: bench\r\nAuthorization: Bearer sk-%048d\r\nContent-Length: %d\r\n\r\n%b"
     )
     return [head % (number, len(body), body) for number in range(KEYS)]
 

@@ -61,7 +61,7 @@ class Refusal:
 
 
 class Reservation:
-    """Money set aside for a call in flight: `amount` in each purse of `purses`."""
+    """Money set aside for a call in flight: `amount` in each purse of `purses`. `pays`: who is charged at the end."""
 
     __slots__ = ("amount", "held", "key", "open")
 
@@ -80,6 +80,11 @@ class Reservation:
     def exact(self) -> bool:
         """Was the last grant of one of them just what was needed?"""
         return any(lease.exact for lease in self.held)
+
+    @property
+    def pays(self) -> tuple[PurseId, ...]:
+        """The purses that are charged, each the whole amount."""
+        return self.key.account_purse, self.key.key_purse
 
 
 Admitted = Callable[[Reservation | Refused], None]

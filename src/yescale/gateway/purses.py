@@ -126,11 +126,8 @@ class Purses:
         if self._shut(now):
             then(Refused(purse=key.account_purse, code=_UNAVAILABLE))
             return None
-        account = self._book.get(key.account_purse) or self._enter(key.account_purse)
-        if key.limited:
-            held = (account, self._book.get(key.key_purse) or self._enter(key.key_purse))
-        else:
-            held = (account,)
+        ids = (key.account_purse, key.key_purse) if key.limited else (key.account_purse,)
+        held = tuple([self._book.get(purse) or self._enter(purse) for purse in ids])
         call = Waiting(key, held, (least, most), then)
         call.since = now
         if self.waiting >= _MAX_WAITING:

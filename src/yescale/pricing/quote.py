@@ -26,9 +26,7 @@ Rates = Mapping[Meter, Rate | None]
 
 def find_rates(book: PriceBook, model: ModelName, ratio: Ratio) -> Rates:
     """The rates of a model none of whose rules has a condition, for `quote_at`; empty for any other."""
-    return {
-        meter: None if rule is None else _reduce(rule, ratio) for meter, rule in book.flat(model).items()
-    }
+    return {meter: None if rule is None else _reduce(rule, ratio) for meter, rule in book.flat(model).items()}
 
 
 def _reduce(rule: PriceRule, ratio: Ratio) -> Rate:
