@@ -183,9 +183,9 @@ def requests(body: bytes) -> list[bytes]:
     """The call of each key."""
     head = (
         b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:3000\r\nAccept: */*\r\n"
-        b"Content-Type: application/json\r\nUser-Agent: bench\r\nAuthorization: Bearer sk-%048d\r\nContent-Length: %d\r\n\r\n%b"
+        b"Content-Type: application/json\r\nUser-Agent: bench\r\nAuthorization: Bearer sk-%048d\r\nContent-Length: %d\r\n\r\n"
     )
-    return [head % (number, len(body), body) for number in range(KEYS)]
+    return [head % (number, len(body)) + body for number in range(KEYS)]
 
 
 def whole_answer() -> tuple[bytes, ...]:
