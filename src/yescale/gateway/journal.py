@@ -94,7 +94,7 @@ class Journal:
     def end(self, line: EndLine) -> bool:
         """A call ended. True = on file, its last bytes may go out; False = they must wait for when_written()."""
         self._opens.pop(line.id, None)
-        return self._put(line)
+        return self._put(line) if self._front else self._write(self._bytes_of(line))
 
     def back(self, purses: tuple[tuple[PurseId, Nano], ...]) -> int:
         """Money is given back: the new returned totals. The number of the line."""

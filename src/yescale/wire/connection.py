@@ -302,7 +302,10 @@ class Connection(asyncio.Protocol):
     def end_answer(self, *, keep: bool) -> None:
         self._exchange = None
         self._server.busy -= 1
-        if not keep:
+        if keep and self._phase == BUSY and not self._stash:
+            self._phase = IDLE
+            self._deadline.set(self._now() + self._server.idle_s)
+        elif not keep:
             if self._phase == BUSY and not self._stash:
                 self._close()
             else:

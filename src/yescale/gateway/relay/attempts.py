@@ -166,6 +166,8 @@ class Attempts:
 
     def head_lines(self) -> bytes:
         """What our header lines say of the attempt that answers: losses, and to administrators the channel."""
+        if not self.told and not is_admin(self._reservation.key):
+            return b""
         lines = b""
         if self.told:
             lines = b"x-yescale-losses: %b\r\n" % ", ".join(self.told).encode("ascii", "replace")
