@@ -169,7 +169,7 @@ class Upstream(asyncio.Protocol):
             attempt.first_byte_at = self._now()
         if self._left:
             self._count(data)
-        elif not self._parse(data):
+        elif not (self._parse(data) if self._head_done else self._parse_head(data)):
             self._fail(Failure.GARBAGE)
             return
         if self._complete:
@@ -272,32 +272,33 @@ class Upstream(asyncio.Protocol):
 
     def _parse(self, data: bytes) -> bool:
         """Feed the parser; False if this is no answer that we can trust."""
-        headless = not self._head_done
         try:
-            if headless:
-                room = self._most - self._raw
-                self._raw += len(data)
-                if len(data) > room:
-                    self._parser.feed_data(data[:room])
-                    if not self._head_done:
-                        return False
-                    data = data[room:]
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade):
             # After the end of an answer nothing can spoil it any more, but the connection is not to be trusted.
             self._surplus = True
             return self._complete and not self._fault
-        if headless:
-            if not self._head_done:
-                self._fault = self._fault or len(self._headers) > self._home.limits.max_headers
-            elif self._length and not self._complete:
-                self._start_counting()
         if self._out:
             self._framing = 0
             return not self._fault
         # The parser buffers trailers: bytes that bring no body are bounded as a head is.
         self._framing += len(data)
         return not self._fault and self._framing <= self._most * 2
+
+    def _parse_head(self, data: bytes) -> bool:
+        """The same while the head is not whole, which must not take more bytes and headers than it may."""
+        room = self._most - self._raw
+        self._raw += len(data)
+        if len(data) > room:
+            if not self._parse(data[:room]) or not self._head_done:
+                return False
+            data = data[room:]
+        sound = self._parse(data)
+        if not self._head_done:
+            return sound and len(self._headers) <= self._home.limits.max_headers
+        if sound and self._length and not self._complete:
+            self._start_counting()
+        return sound
 
     def _start_counting(self) -> None:
         """The rest of a body of known length needs no parser, and is handed on as it comes; the next answer does."""
