@@ -183,7 +183,8 @@ def requests(body: bytes) -> list[bytes]:
     """The call of each key."""
     head = (
         b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:3000\r\nAccept: */*\r\n"
-        b"Content-Type: application/json\r\nUser-Agent: bench\r\nAuthorization: Bearer sk-%048d\r\nContent-Length: %d\r\n\r\n"
+        b"Content-Type: application/json\r\nUser-Agent: bench\r\n"
+        b"Authorization: Bearer sk-%048d\r\nContent-Length: %d\r\n\r\n"
     )
     return [head % (number, len(body)) + body for number in range(KEYS)]
 

@@ -151,6 +151,7 @@ def _is_plain(block: bytes) -> bool:
     return (
         block.endswith(_PLAIN_ENDS)
         and block.find(b"\n") == len(block) - 2
+        and b"\r" not in block
         and block.startswith(b"data: {")
         and block.find(b'"usage"', 0, -_LONGEST_NULL) < 0
         and b'"error"' not in block
