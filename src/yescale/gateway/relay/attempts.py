@@ -105,7 +105,7 @@ class Attempts:
         self.candidate = candidate
         self.channel = channel.id
         self._tried = (*self._tried, channel.id)
-        self._secret = relay.health.pick_secret(channel, now)
+        self._secret = relay.health.pick_secret(channel, now) if len(channel.secrets) > 1 else 0
         target = relay.targets.find(candidate, self._surface, self._secret, stream=self._order.peek.stream)
         if target is None:
             return UNUSABLE
