@@ -48,7 +48,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "usage read from the answer": ("read_chat", "count"),
     "its price, line by line": ("bill", "quote_at", "believable"),
     "the journal's line: its fields": ("Passage._line",),
-    "the journal's line: encoded, numbered, with its checksum": ("Journal._bytes_of", "Journal.end", "Journal._put"),
+    "the journal's line: encoded, numbered, with its checksum": ("Journal._bytes_of", "Journal.end"),
     "the journal's line: the system call": ("Journal._write", "Journal._try"),
     "the client's answer: head, write": (
         "Exchange.respond", "Exchange._open", "Connection.end_answer", "Connection.start_answer", "Dates.line",

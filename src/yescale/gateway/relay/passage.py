@@ -282,7 +282,8 @@ class Passage:
         self._settle(ending, served, partial(self._send_whole, kind, answer.translated or body))
 
     def _send_whole(self, kind: bytes, body: bytes) -> None:
-        self._exchange.respond(200, self._head(kind) + b"x-yescale-cost: %d\r\n" % self._amount, body)
+        head = answers.whole_head(self._id.encode(), kind, self._amount) + self._tries.head_lines()
+        self._exchange.respond(200, head, body)
 
     def _hear_error(self, attempt: Attempt, body: bytes) -> None:
         """A whole answer that is an error: the client's mistake, or a reason to try elsewhere."""
