@@ -86,6 +86,13 @@ def rss_bytes(pids: Sequence[int]) -> int:
     return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids) * PAGE
 
 
+def wait_for_few_files(pids: Sequence[int], most: int, seconds: float) -> None:
+    """Return when these processes have no more than `most` files and sockets open, or when the time is over."""
+    end = time.monotonic() + seconds
+    while sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids) > most and time.monotonic() < end:
+        time.sleep(0.5)
+
+
 def find_pids(parent: int, needle: str) -> list[int]:
     """The descendants of a process whose command line holds a word."""
     children: dict[int, list[int]] = {}

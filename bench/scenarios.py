@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.processes import OTHER_CORE, Subject, cpu_s, rss_bytes
+from bench.processes import OTHER_CORE, Subject, cpu_s, rss_bytes, wait_for_few_files
 from bench.stage import Stage
 
+DRAIN_S = 45.0  # longer than a channel is read on for the usage of a client that left
 REQUEST_BYTES = 32 * 1024 * 1024  # of requests that differ by their key; the load generator holds them in memory
 
 
@@ -86,7 +87,7 @@ class Window:
     chunk_p99: float
     memory_before: int
     memory_during: int  # of a crowd, when all its streams are open; else 0
-    memory: int  # after the window
+    memory: int  # after the window, and after what a crowd left behind
 
 
 def call_bytes(subject: Subject, key: str, body: bytes) -> bytes:
@@ -144,6 +145,8 @@ def measure(stage: Stage, scenario: Scenario, subject: Subject) -> Window:
         raise RuntimeError(f"the load generator failed in {scenario.name!r}")
     after, settled_after = cpu_s(subject.pids), cpu_s(subject.settlement)
     result = json.loads(output)
+    if scenario.crowd:  # what its clients set going and left is read to its end, and is no memory of afterwards
+        wait_for_few_files(subject.pids, scenario.connections // 10, DRAIN_S)
     per_call = scenario.per == "calls"
     # CPU was used while warming up as well, so it is divided by what was served then too.
     served = max(1, result["all_answered"] if per_call else result["all_chunks"])

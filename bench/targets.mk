@@ -4,10 +4,14 @@ peers_stamp := $(peers)/installed-$(call hash,bench/peers/litellm.txt)
 portkey_stamp := $(portkey)/node_modules/installed-$(call hash,$(portkey)/package-lock.json)
 CALLS ?= 1000000
 
-.PHONY: bench bench-peers soak lock-peers
+.PHONY: bench bench-inside bench-peers soak lock-peers
 
 bench: dev ## measure yescale beside nginx, and write docs/performance.md
 	@$(bin)/python -m bench.run $(ARGS)
+
+bench-inside: dev ## a call through a worker's own code alone, without sockets, and where its time goes
+	@$(bin)/python -m bench.inside $(ARGS)
+	@$(bin)/python -m bench.steps
 
 bench-peers: dev $(peers_stamp) $(portkey_stamp) ## measure LiteLLM and Portkey in the same way
 	@PATH="$(CURDIR)/$(bin):$$PATH" $(bin)/python -m bench.rivalry $(ARGS)

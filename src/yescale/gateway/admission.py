@@ -23,6 +23,7 @@ from yescale.wire.server import Exchange
 UNSTATED_CONTEXT: Final = 1_048_576  # tokens; where the catalogue states no context window
 _ADMIN: Final = 10
 _USUAL: Final = b"Bearer sk-"
+_USUAL_PLACES: Final = (b"authorization",)
 _LONGEST_KEY: Final = 128
 _LONGEST_CHANNEL: Final = 9  # digits
 _ENABLED: Final = 1
@@ -69,6 +70,11 @@ class Order(Struct, frozen=True, kw_only=True):
 
 def find_credentials(exchange: Exchange, surface: Surface) -> Credentials | Fault:
     """The API key of a request, where its surface lets it stand."""
+    if surface.key_headers == _USUAL_PLACES and not surface.key_query:
+        value = exchange.fields.get(b"authorization")  # which the wire lets come once
+        found = None if value is None else _read_key(value)
+        if found is not None and found.key:
+            return found
     said = _said(exchange, surface) if surface.key_query else exchange.headers
     return read_credentials(said, surface.key_headers)
 

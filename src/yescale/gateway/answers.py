@@ -10,6 +10,7 @@ from yescale.wire.server import Exchange
 
 JSON: Final = b"application/json"
 _HEAD: Final = b"content-type: %b\r\nx-request-id: %b\r\nx-oneapi-request-id: %b\r\n" + EXPOSE
+_WHOLE: Final = _HEAD + b"x-yescale-cost: %d\r\n"
 _PLAIN: Final = b"content-type: application/json\r\nx-request-id: %b\r\nx-oneapi-request-id: %b\r\n"
 _STREAM: Final = b"cache-control: no-cache\r\nx-accel-buffering: no\r\n"
 
@@ -32,6 +33,11 @@ _WIRE_FAULTS: Final = {
 def head(request_id: bytes, content_type: bytes = JSON) -> bytes:
     """The header lines of every answer on a model route."""
     return _HEAD % (content_type, request_id, request_id)
+
+
+def whole_head(request_id: bytes, content_type: bytes, cost: int) -> bytes:
+    """The header lines of an answer that came whole, and what it costs in nano-dollars."""
+    return _WHOLE % (content_type, request_id, request_id, cost)
 
 
 def plain_head(request_id: bytes) -> bytes:

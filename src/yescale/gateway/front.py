@@ -15,6 +15,7 @@ from yescale.protocols.codec import NO_WORDS, PathWords
 from yescale.wire.client import Origin
 from yescale.wire.server import Exchange
 
+_RELAY: Final = Kind.RELAY
 _HEALTHY: Final = b'{"status":"ok"}'
 
 
@@ -47,6 +48,9 @@ class Front:
         if surface is None:
             self._answer_method(exchange, place)
             return 0
+        if surface.kind is _RELAY and surface.by_query is None and not place.rest:
+            Call(self._relay, exchange, surface, NO_WORDS).open()
+            return self._relay.settings.max_body_bytes
         return self._open(exchange, place, surface)
 
     def received(self, exchange: Exchange) -> None:

@@ -94,11 +94,11 @@ class Journal:
     def end(self, line: EndLine) -> bool:
         """A call ended. True = on file, its last bytes may go out; False = they must wait for when_written()."""
         self._opens.pop(line.id, None)
-        return self._put(line)
+        return self._write(self._refused() + self._bytes_of(line) if self._front else self._bytes_of(line))
 
     def back(self, purses: tuple[tuple[PurseId, Nano], ...]) -> int:
         """Money is given back: the new returned totals. The number of the line."""
-        self._put(BackLine(n=0, purses=purses))
+        self._write(self._refused() + self._bytes_of(BackLine(n=0, purses=purses)))
         return self._n
 
     def no(self, line: NoLine) -> None:
@@ -172,13 +172,8 @@ class Journal:
         json = form % (n, _encode(line)[cut:])
         return b"%08x %b\n" % (crc32(json), json)
 
-    def _put(self, line: EndLine | BackLine) -> bool:
-        """One write: the refusals that waited, then this."""
-        if self._front:
-            return self._write(self._refused() + self._bytes_of(line))
-        return self._write(self._bytes_of(line))
-
     def _refused(self) -> bytes:
+        """The refusals that waited: they go with the next line, before it."""
         waiting = b"".join([self._bytes_of(line) for line in self._front])
         self._front.clear()
         return waiting

@@ -114,8 +114,8 @@ class Keys:
         link.on(Changed, self._changed)
         link.on_down(self._parted)
 
-    def _recall(self, presented: bytes) -> KeyRecord | None:
-        """The record of a key that is cached and true; None says nothing about it."""
+    def recall(self, presented: bytes) -> KeyRecord | None:
+        """The record of a key that is cached and true; None says nothing about it: ask `find`."""
         known = self._known.get(presented)
         if known is None or known.era != self._era or not self._link.up:
             return None
@@ -127,7 +127,7 @@ class Keys:
 
         Calls `then` at once where the cache knows; else when control answers, or when its time is over.
         """
-        key = self._recall(presented)
+        key = self.recall(presented)
         if key is not None:
             then(key)
         elif presented not in self._known and self._refuted(presented):

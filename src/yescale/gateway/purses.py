@@ -106,20 +106,28 @@ class Purses:
         link.on(Welcome, self._welcomed)
         self._sweeping: Timer = timers.start(_SWEEP_S / _SLICES, self._sweep)
 
+    def reserve(self, key: KeyRecord, amount: Nano) -> Reservation | None:
+        """Set money aside at once, as a rule; None says nothing about it: ask `admit`."""
+        if key.limited:
+            return None
+        now = self._now()
+        account = self._book.get(key.account_purse)
+        if account is None or account.free < amount or now >= account.until or self._shut(now):
+            return None
+        return self._reserve(key, (account,), amount, now)
+
     def admit(self, key: KeyRecord, least: Nano, most: Nano, then: Admitted) -> Waiting | None:
         """Set money aside: as much as `most`, no less than `least`. None = `then` has been called already."""
+        reservation = self.reserve(key, most)
+        if reservation is not None:
+            then(reservation)
+            return None
         now = self._now()
         if self._shut(now):
             then(Refused(purse=key.account_purse, code=_UNAVAILABLE))
             return None
-        account = self._book.get(key.account_purse) or self._enter(key.account_purse)
-        if key.limited:
-            held = (account, self._book.get(key.key_purse) or self._enter(key.key_purse))
-        elif account.free >= most and now < account.until:
-            then(self._reserve(key, (account,), most, now))
-            return None
-        else:
-            held = (account,)
+        ids = (key.account_purse, key.key_purse) if key.limited else (key.account_purse,)
+        held = tuple([self._book.get(purse) or self._enter(purse) for purse in ids])
         call = Waiting(key, held, (least, most), then)
         call.since = now
         if self.waiting >= _MAX_WAITING:

@@ -1,10 +1,63 @@
 """A quote: what a usage costs, as lines that explain themselves. Integers only; each line is rounded half up once."""
 
+from collections.abc import Mapping
+from math import gcd
+
+from msgspec import Struct
+
 from yescale.domain.ids import ModelName
 from yescale.domain.money import RATIO_ONE, Ratio, divide_half_up
 from yescale.domain.price import Line, PriceRule, Quote
 from yescale.domain.usage import Meter, Usage
 from yescale.pricing.book import NO_FACTS, Facts, PriceBook
+
+
+class Rate(Struct, frozen=True, gc=False):
+    """A rule for one group: a unit costs `price` / `per` nano-dollars, the ratio included, in lowest terms."""
+
+    rule: PriceRule
+    ratio: Ratio
+    price: int
+    per: int
+
+
+Rates = Mapping[Meter, Rate | None]
+
+
+def find_rates(book: PriceBook, model: ModelName, ratio: Ratio) -> Rates:
+    """The rates of a model none of whose rules has a condition, for `quote_at`; empty for any other."""
+    return {meter: None if rule is None else _reduce(rule, ratio) for meter, rule in book.flat(model).items()}
+
+
+def _reduce(rule: PriceRule, ratio: Ratio) -> Rate:
+    price, per = rule.price * ratio, rule.per * RATIO_ONE
+    common = gcd(price, per)
+    return Rate(rule, ratio, price // common, per // common)
+
+
+def quote_at(rates: Rates, usage: Usage) -> tuple[Line, ...] | None:
+    """The lines of `quote` at known rates; None where a meter has none."""
+    lines: list[Line] = []
+    for meter, count in usage.items():
+        if not count:
+            continue
+        if meter not in rates:
+            return None
+        rate = rates[meter]
+        if rate is not None:
+            rule, per = rate.rule, rate.per
+            lines.append(
+                Line(
+                    rule=rule.id,
+                    meter=meter,
+                    quantity=count,
+                    per=rule.per,
+                    price=rule.price,
+                    ratio=rate.ratio,
+                    amount=(2 * count * rate.price + per) // (2 * per),
+                )
+            )
+    return tuple(lines)
 
 
 def quote(book: PriceBook, model: ModelName, usage: Usage, ratio: Ratio, facts: Facts = NO_FACTS) -> Quote:
@@ -14,10 +67,9 @@ def quote(book: PriceBook, model: ModelName, usage: Usage, ratio: Ratio, facts: 
     ignored where the model has no per-request row; tokens are ignored where it has nothing else. Raises Unpriced.
     """
     lines: list[Line] = []
-    flat = book.flat(model)
     for meter, count in usage.items():
         if count:
-            rule = flat[meter] if meter in flat else book.find(model, meter, facts)
+            rule = book.find(model, meter, facts)
             if rule is not None:
                 lines.append(explain(rule, meter, count, ratio))
     return Quote(tuple(lines))

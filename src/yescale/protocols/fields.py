@@ -4,6 +4,7 @@ A request has one long value, its messages or its input. It is left out (`omit`)
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -36,10 +37,15 @@ def find_long(body: bytes, name: bytes, value: bytes, since: int = 0) -> Span:
     its value, taken out whole, holds no top-level field.
     """
     at = body.find(b'"%b"' % name, since)
-    colon = _AFTER_NAME.match(body, at + len(name) + 2) if at >= 0 else None
-    if colon is None or not body.startswith(value, colon.end()):
+    if at < 0:
         return NOWHERE
-    return colon.end(), colon.end() + len(value)
+    begin = at + len(name) + 3  # behind a colon, if nothing lies between, as a rule
+    if not body.startswith(b":", begin - 1) or not body.startswith(value, begin):
+        colon = _AFTER_NAME.match(body, begin - 1)
+        if colon is None or not body.startswith(value, colon.end()):
+            return NOWHERE
+        begin = colon.end()
+    return begin, begin + len(value)
 
 
 def omit(body: bytes, long: Span) -> bytes:
@@ -47,18 +53,44 @@ def omit(body: bytes, long: Span) -> bytes:
     return body[: long[0]] + body[long[1] :]
 
 
+def omit_all(body: bytes, spans: Sequence[Span]) -> bytes:
+    """The body without several long values, which follow one another."""
+    if len(spans) == 1:
+        return omit(body, spans[0])
+    pieces: list[bytes] = []
+    kept = 0
+    for begin, end in spans:
+        pieces.append(body[kept:begin])
+        kept = end
+    return b"".join((*pieces, body[kept:])) if pieces else body
+
+
 def may_repeat(around: bytes, names: re.Pattern[bytes]) -> bool:
     """Whether one of these names may be said twice in a body without its long value; `members` tells for certain."""
     found = names.findall(around)
-    return len(found) != len(set(found)) or (b"\\u" in around and _ESCAPED_NAME.search(around) is not None)
+    return len(found) != len(set(found)) or may_escape(around)
+
+
+def may_escape(around: bytes) -> bool:
+    """Whether a name in a body without its long values may be written with escaped letters, as none is."""
+    return b"\\u" in around and _ESCAPED_NAME.search(around) is not None
 
 
 def place(body: bytes, long: Span, name: str, single: frozenset[str] = NO_NAMES) -> Span:
     """Where the value of a top-level field lies. The field is there: the decoder has read it. Raises as `members`."""
-    around = omit(body, long)
+    return place_among(body, (long,), name, single)
+
+
+def place_among(body: bytes, spans: Sequence[Span], name: str, single: frozenset[str] = NO_NAMES) -> Span:
+    """The same in a body with several long values."""
+    around = omit_all(body, spans)
     begin, end = _find_scalar(around, b'"%b"' % name.encode()) or members(around, single)[name]
-    moved = long[1] - long[0] if begin >= long[0] else 0
-    return begin + moved, end + moved
+    for start, stop in spans:
+        if start > end:
+            break
+        end += stop - start
+        begin += stop - start if start <= begin else 0
+    return begin, end
 
 
 def _find_scalar(around: bytes, quoted: bytes) -> Span | None:

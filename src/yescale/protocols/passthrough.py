@@ -1,6 +1,6 @@
 """What the relay needs of a wire format to carry its calls unchanged: a Format value and the shapes it deals in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -29,6 +29,7 @@ class Peek(Struct, frozen=True, kw_only=True, gc=False):
     n: int = 1
     outputs: bool = True  # False: makes no output tokens
     long: tuple[int, int] = (0, 0)  # where the one long value of the body lies, if that is certain
+    texts: Sequence[tuple[int, int]] = ()  # where long texts of the body lie, those of which that is certain
 
 
 class Change(Struct, frozen=True, kw_only=True, gc=False):

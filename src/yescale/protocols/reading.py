@@ -9,9 +9,9 @@ from yescale.domain.faults import MALFORMED, Fault
 
 T = TypeVar("T")
 
+BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what a decoder raises of bad bytes
 _PATH: Final = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING: Final = re.compile(r"missing required field `([^`]+)`")
-BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def read(decoder: msgspec.json.Decoder[T], body: bytes, field: str = "") -> T | Fault:

@@ -13,6 +13,7 @@ from yescale.domain.ids import ModelName, ProtocolId
 from yescale.domain.snapshot import Channel, Group, Model, Snapshot
 from yescale.pricing.book import PriceBook
 from yescale.pricing.ceiling import Tariff, find_tariff
+from yescale.pricing.quote import Rates, find_rates
 from yescale.providers.registry import PROVIDERS
 
 THINKING: Final = "-thinking"  # behind a model's name it asks the model to think
@@ -35,12 +36,15 @@ class Tier(Struct, frozen=True):
 
 
 class Offer(Struct, frozen=True, kw_only=True):
-    """What a group is offered under a model's name. `tariff` is None where the model has no price."""
+    """What a group is offered under a model's name. `tariff` is None where the model has no price; `rates` are empty
+    where the price depends on facts.
+    """
 
     model: Model
     group: Group
     tiers: tuple[Tier, ...]
     tariff: Tariff | None
+    rates: Rates
 
 
 class Table:
@@ -77,7 +81,8 @@ class Table:
         priced = self.book.priced(model.priced_as)
         tariff = find_tariff(self.book, model, group.ratio) if priced else None
         tiers = tuple(part for tier in tiers for part in _part(tier, operation, spoken))
-        offer = Offer(model=model, group=group, tiers=tiers, tariff=tariff)
+        rates = find_rates(self.book, model.priced_as, group.ratio)
+        offer = Offer(model=model, group=group, tiers=tiers, tariff=tariff, rates=rates)
         if name in self._models:  # not what a wildcard lets through, which is without end
             self._offers[place] = offer
         return offer

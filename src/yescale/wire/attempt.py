@@ -66,6 +66,7 @@ class Attempt:
         "carrier",
         "connect_s",
         "deadlines",
+        "fields",
         "first_byte_at",
         "head",
         "headers",
@@ -89,6 +90,7 @@ class Attempt:
         self.total_at = started + deadlines.total_s
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
+        self.fields: dict[bytes, bytes] = {}  # the first value of each header of the answer
         self.sent = False
         self.answered = False
         self.reused = False
@@ -102,10 +104,7 @@ class Attempt:
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header of the answer; the name in lower case."""
-        for known, value in self.headers:
-            if known == name:
-                return value
-        return None
+        return self.fields.get(name)
 
     def pause(self) -> None:
         """Read no more of the answer; what was read before may still come. The idle deadline waits meanwhile."""

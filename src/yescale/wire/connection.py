@@ -14,7 +14,7 @@ from yescale.wire.body import Body
 from yescale.wire.exchange import Exchange
 from yescale.wire.heads import CONTINUE, STATUS_LINES, Head
 from yescale.wire.reader import Reader
-from yescale.wire.timers import Deadline
+from yescale.wire.timers import NEVER, Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,6 +175,10 @@ class Connection(asyncio.Protocol):
             if found is not None:
                 head, position = found
                 self._open(head)
+                if self._phase == BODY and head.length == len(data) - position and not self._waits:
+                    self._left = 0
+                    self._receive(data[position:])  # as a rule all of a request comes with one read
+                    return len(data)
                 return position
         self._phase = HEAD
         self._reader = Reader(self._limits)
@@ -251,11 +255,11 @@ class Connection(asyncio.Protocol):
             self._reject(413, "the body is too large")
         elif self._phase == BUSY:
             self._receive(b"")
-        else:
+        elif self._waits or self._reader is not None:
             self._expect(most)
 
     def _expect(self, most: int) -> None:
-        """A body is to come, unless it is here already."""
+        """A body is to come that says how it must be read."""
         if self._reader is not None:
             self._reader.max_body = most
         if self._waits:
@@ -269,7 +273,7 @@ class Connection(asyncio.Protocol):
         if self._choked:
             self._deadline.set(self._now() + self._limits.write_stall_s)
         else:
-            self._deadline.clear()
+            self._deadline.at = NEVER
         exchange = self._exchange
         if exchange is None:
             self._ready()
@@ -298,7 +302,10 @@ class Connection(asyncio.Protocol):
     def end_answer(self, *, keep: bool) -> None:
         self._exchange = None
         self._server.busy -= 1
-        if not keep:
+        if keep and self._phase == BUSY and not self._stash:
+            self._phase = IDLE
+            self._deadline.set(self._now() + self._server.idle_s)
+        elif not keep:
             if self._phase == BUSY and not self._stash:
                 self._close()
             else:

@@ -105,15 +105,17 @@ class Exchange:
             return
         connection = self._open(status, streamed=False)
         self.done = True
+        line = self._line
         length = b"\r\n" if status in BODILESS else b"content-length: %d\r\n\r\n" % len(body)
-        front = STATUS_LINES[status] + self._line.dates.line() + connection
         if self._silent:
             body = b""
         if len(body) < _LARGE:
-            self._transport.write(b"".join((front, head, length, body)))
+            self._transport.write(b"".join((STATUS_LINES[status], line.dates.line(), connection, head, length, body)))
         else:
-            self._transport.writelines((b"".join((front, head, length)), body))
-        self._finish()
+            front = b"".join((STATUS_LINES[status], line.dates.line(), connection, head, length))
+            self._transport.writelines((front, body))
+        self.listener = None
+        line.end_answer(keep=self._keep)
 
     def begin(self, status: int, head: bytes, first: bytes = b"") -> None:
         """Start a streamed answer: its head and first bytes in one write."""

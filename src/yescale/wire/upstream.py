@@ -169,7 +169,7 @@ class Upstream(asyncio.Protocol):
             attempt.first_byte_at = self._now()
         if self._left:
             self._count(data)
-        elif not self._parse(data):
+        elif not (self._parse(data) if self._head_done else self._parse_head(data)):
             self._fail(Failure.GARBAGE)
             return
         if self._complete:
@@ -216,34 +216,37 @@ class Upstream(asyncio.Protocol):
             self._surplus = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._head_done:  # a trailer, or surplus
-            return
-        name = name.lower()
-        if name == b"content-length":
-            self._delimited = False
-            self._length = value
-        elif name == b"transfer-encoding":
-            self._delimited = False
-            self._fault = self._fault or value.strip(b" \t").lower() != b"chunked"
-        if len(self._headers) < self._home.limits.max_headers:
-            self._headers.append((name, value))
-        else:
-            self._fault = True
+        if not self._head_done:  # else a trailer, or surplus
+            self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         attempt = self._attempt
         if self._head_done or attempt is None:
             return
-        status = self._parser.get_status_code()
-        if status in _INTERIM and status != _SWITCHING:
-            self._fault = self._fault or not self._delimited  # its body would be taken for that of the answer
-            self._headers = []
-            return
-        if status < _INTERIM.stop or self._parser.get_http_version() not in VERSIONS:
+        headers = self._headers
+        if len(headers) > self._home.limits.max_headers:
             self._fault = True
+        fields = dict(headers)
+        if len(fields) < len(headers):
+            fields = dict(reversed(headers))
+        encoding = fields.get(b"transfer-encoding")
+        length = fields.get(b"content-length")
+        self._delimited = encoding is None and length is None
+        if encoding is not None:
+            self._fault = self._fault or not _is_chunked(headers)
+        status = self._parser.get_status_code()
+        if status < _INTERIM.stop or self._parser.get_http_version() not in VERSIONS:
+            if status in _INTERIM and status != _SWITCHING:
+                self._fault = self._fault or not self._delimited  # its body would be taken for that of the answer
+                self._headers = []
+                return
+            self._fault = True
+        if length is not None:
+            self._length = length
         self._head_done = True
         attempt.status = status
-        attempt.headers = self._headers
+        attempt.headers = headers
+        attempt.fields = fields
         attempt.head = attempt.body = b""
         self._complete = attempt.bare
 
@@ -269,29 +272,33 @@ class Upstream(asyncio.Protocol):
 
     def _parse(self, data: bytes) -> bool:
         """Feed the parser; False if this is no answer that we can trust."""
-        headless = not self._head_done
         try:
-            if headless:
-                room = self._most - self._raw
-                self._raw += len(data)
-                if len(data) > room:
-                    self._parser.feed_data(data[:room])
-                    if not self._head_done:
-                        return False
-                    data = data[room:]
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade):
             # After the end of an answer nothing can spoil it any more, but the connection is not to be trusted.
             self._surplus = True
             return self._complete and not self._fault
-        if headless and self._length and self._head_done and not self._complete:
-            self._start_counting()
         if self._out:
             self._framing = 0
             return not self._fault
         # The parser buffers trailers: bytes that bring no body are bounded as a head is.
         self._framing += len(data)
         return not self._fault and self._framing <= self._most * 2
+
+    def _parse_head(self, data: bytes) -> bool:
+        """The same while the head is not whole, which must not take more bytes and headers than it may."""
+        room = self._most - self._raw
+        self._raw += len(data)
+        if len(data) > room:
+            if not self._parse(data[:room]) or not self._head_done:
+                return False
+            data = data[room:]
+        sound = self._parse(data)
+        if not self._head_done:
+            return sound and len(self._headers) <= self._home.limits.max_headers
+        if sound and self._length and not self._complete:
+            self._start_counting()
+        return sound
 
     def _start_counting(self) -> None:
         """The rest of a body of known length needs no parser, and is handed on as it comes; the next answer does."""
@@ -367,3 +374,8 @@ class Upstream(asyncio.Protocol):
         else:
             self._sending = False
             self._await_head(attempt)
+
+
+def _is_chunked(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether no encoding of a body is named but the one that the parser undoes."""
+    return all(value.strip(b" \t").lower() == b"chunked" for name, value in headers if name == b"transfer-encoding")

@@ -183,3 +183,35 @@ def test_an_event_that_ends_as_usual_is_still_heard(end: str) -> None:
     assert hear(f"data: {{{reason}{end}\n\n".encode())[1].finished
     assert hear(f"data: {{}}\n\n{DONE}data: {{{NULL}{end}\n\n".encode())[1].done
     assert not hear(f"data: {{{NULL}{end}\n\n".encode())[1].finished
+
+
+def spoken(text: str, more: str = "") -> bytes:
+    delta = f'{{"index":0,"delta":{{"content":"{text}"{more}}},"finish_reason":null}}'
+    return f'data: {{"id":"c","choices":[{delta}]}}\n\n'.encode()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        spoken("plain"),
+        spoken("usage"),
+        spoken(r"\"usage\":{\"prompt_tokens\":9}"),
+        spoken('a","usage":{"prompt_tokens":9},"b":"'),
+        spoken("a", '}},"usage":{"prompt_tokens":9,"completion_tokens":1},"x":{"y":{"z":""'),
+        spoken(
+            'a"},"finish_reason":null}]}\n\ndata: [DONE]\n\ndata: {"id":"c","choices":[{"index":0,"delta":{"content":"'
+        ),
+        spoken('a"}}],"error":{"message":"m"},"x":[{"y":{"z":"'),
+        spoken("a\r\rdata: [DONE]\r\rdata: b"),
+        spoken("a\n\nevent: error"),
+    ],
+)
+def test_an_event_after_many_alike_is_heard_as_if_it_were_the_first(event: bytes) -> None:
+    """Promise 28: nothing hides in what looks like one more piece of text."""
+    fresh, used = ChatTap(False, 1_000_000), ChatTap(False, 1_000_000)
+    for text in ("Hel", "lo", ""):
+        used.feed(spoken(text))
+    before = used.text_bytes
+    assert used.feed(event) == fresh.feed(event)
+    assert (used.usage, used.done, used.error, used.finished) == (fresh.usage, fresh.done, fresh.error, fresh.finished)
+    assert used.text_bytes - before == fresh.text_bytes

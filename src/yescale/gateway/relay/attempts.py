@@ -105,7 +105,7 @@ class Attempts:
         self.candidate = candidate
         self.channel = channel.id
         self._tried = (*self._tried, channel.id)
-        self._secret = relay.health.pick_secret(channel, now)
+        self._secret = relay.health.pick_secret(channel, now) if len(channel.secrets) > 1 else 0
         target = relay.targets.find(candidate, self._surface, self._secret, stream=self._order.peek.stream)
         if target is None:
             return UNUSABLE
@@ -166,6 +166,8 @@ class Attempts:
 
     def head_lines(self) -> bytes:
         """What our header lines say of the attempt that answers: losses, and to administrators the channel."""
+        if not self.told and not is_admin(self._reservation.key):
+            return b""
         lines = b""
         if self.told:
             lines = b"x-yescale-losses: %b\r\n" % ", ".join(self.told).encode("ascii", "replace")

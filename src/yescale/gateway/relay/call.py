@@ -63,7 +63,7 @@ class Call:
         """The head is here: find out who calls, before the body is read."""
         exchange = self._exchange
         exchange.listener = self
-        encoding = exchange.header(b"content-encoding")
+        encoding = exchange.fields.get(b"content-encoding")
         if encoding is not None:
             coding = inflating.find_coding(encoding)
             if isinstance(coding, Fault):
@@ -75,7 +75,12 @@ class Call:
             self._refuse(credentials)
             return
         self._credentials = credentials
-        self._relay.keys.find(credentials.key, self._key_found)
+        keys = self._relay.keys
+        known = keys.recall(credentials.key)
+        if known is None:
+            keys.find(credentials.key, self._key_found)
+        else:
+            self._check(known, credentials)
 
     def receive(self) -> None:
         """The body is here."""
@@ -103,13 +108,16 @@ class Call:
         if found is None or isinstance(found, Unavailable):
             self._refuse(faults.INVALID_KEY if found is None else faults.UNAVAILABLE)
             return
-        self._key = found
-        now_s = self._relay.clock.wall_ms() // 1_000
-        fault = admission.check_key(found, self._credentials, self._exchange.peer, now_s)
+        self._check(found, self._credentials)
+
+    def _check(self, key: KeyRecord, credentials: Credentials) -> None:
+        self._key = key
+        now_s = self._relay.clock.wall_ms() // 1_000 if key.expires_at >= 0 else 0
+        fault = admission.check_key(key, credentials, self._exchange.peer, now_s)
         if fault is not None:
             self._refuse(fault)
         elif self._body is not None:
-            self._start(found, self._body)
+            self._start(key, self._body)
 
     def _start(self, key: KeyRecord, body: bytes) -> None:
         try:
@@ -131,8 +139,8 @@ class Call:
         if isinstance(peek, Fault):
             self._refuse(peek)
             return
-        least_output = relay.money.least_output_tokens
-        order = admission.judge(peek, key, relay.table, self._surface, least_output, self._words)
+        table, least_output = relay.table, relay.money.least_output_tokens
+        order = admission.judge(peek, key, table, self._surface, least_output, self._words)
         if isinstance(order, Fault):
             if order is faults.MODEL_NOT_PRICED:
                 relay.link.unpriced(peek.model)
@@ -140,14 +148,19 @@ class Call:
             return
         if self._credentials is not None and self._credentials.channel is not None:
             order = admission.pin(order, self._credentials.channel)
-        self._candidate = choose(order.offer.tiers, relay.health, relay.now(), relay.rng)
-        if self._candidate is None:
+        candidate = choose(order.offer.tiers, relay.health, relay.now(), relay.rng)
+        if candidate is None:
             self._refuse(self._all_rest(order), peek.model)
             return
+        ceiling, floor = order.ceiling, table.snapshot.minimum_balance
+        most = ceiling.most if ceiling.most > floor else floor
+        reservation = relay.purses.reserve(key, most)
+        if reservation is not None:
+            self._go(order, reservation, candidate)
+            return
         self._order = order
-        ceiling, floor = order.ceiling, order.table.snapshot.minimum_balance
-        least, most = max(floor, ceiling.least), max(floor, ceiling.most)
-        self._waiting = relay.purses.admit(key, least, most, self._admitted)
+        self._candidate = candidate
+        self._waiting = relay.purses.admit(key, max(floor, ceiling.least), most, self._admitted)
         self._candidate = None  # whoever waits for money chooses anew
 
     def _admitted(self, outcome: Reservation | Refused) -> None:
@@ -155,13 +168,17 @@ class Call:
         order = self._order
         if order is None or self._ended:
             return
-        self._ended = True
         if isinstance(outcome, Refused):
             status = order.table.snapshot.insufficient_funds_status
             self._refuse(admission.explain_refusal(outcome, order.ceiling.least, status), order.peek.model)
-            return
+        else:
+            self._go(order, outcome, self._candidate)
+
+    def _go(self, order: Order, reservation: Reservation, candidate: Candidate | None) -> None:
+        """Money is set aside: from here on the passage ends the call."""
+        self._ended = True
         body, self._body = self._body or b"", None
-        Passage(self._relay, self._exchange, self._surface, order, outcome).start(self._id, body, self._candidate)
+        Passage(self._relay, self._exchange, self._surface, order, reservation).start(self._id, body, candidate)
 
     def _all_rest(self, order: Order) -> Fault:
         channels = [candidate.channel.id for tier in order.offer.tiers for candidate in tier.candidates]

@@ -9,10 +9,11 @@ from yescale.domain.money import Nano
 from yescale.domain.price import Line
 from yescale.domain.usage import INPUT_METERS, OUTPUT_METERS, Meter, Usage
 from yescale.gateway.admission import UNSTATED_CONTEXT, Order
-from yescale.pricing.book import NO_FACTS, Facts, Unpriced
-from yescale.pricing.quote import quote
+from yescale.pricing.book import Facts, Unpriced
+from yescale.pricing.quote import quote, quote_at
 from yescale.protocols.passthrough import BYTES_PER_TOKEN
 
+_REQUESTS: Final = Meter.REQUESTS
 _ENDLESS: Final = 2**62
 NOT_REPORTED: Final = "usage not reported: estimated"
 NOT_BELIEVED: Final = "usage not believed: estimated"
@@ -28,10 +29,13 @@ class Ending(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Served(Struct, frozen=True, gc=False):
-    """What an upstream did for a call: its own count, if it gave one, and about how much text came."""
+    """What an upstream did for a call: its own count, if it gave one, and about how much text came. `believed`: the
+    count has been looked at.
+    """
 
     reported: Usage | None
     text_bytes: int
+    believed: bool = False
 
 
 class Bill(Struct, frozen=True):
@@ -50,19 +54,21 @@ NOTHING: Final = Bill({})
 def bill(order: Order, served: Served) -> Bill:
     """Price what was served: the reported usage if it can be believed, else an estimate from sizes."""
     reported, note = served.reported, ""
-    if reported is not None and believable(order, reported):
+    if reported is not None and (served.believed or believable(order, reported)):
         usage = dict(reported)
     else:
         usage = _estimate(order, served.text_bytes)
         note = NOT_REPORTED if reported is None else NOT_BELIEVED
-    usage[Meter.REQUESTS] = 1
-    lines, gaps = _price(order, usage)
+    usage[_REQUESTS] = 1
+    lines = quote_at(order.offer.rates, usage)
+    if lines is None:
+        lines, gaps = _price(order, usage)
+        if gaps:
+            gap = f"no price for {', '.join(gaps)}"
+            note = f"{note}; {gap}" if note else gap
     amount = 0
     for line in lines:
         amount += line.amount
-    if gaps:
-        gap = f"no price for {', '.join(gaps)}"
-        note = f"{note}; {gap}" if note else gap
     return Bill(usage, lines, amount, note != "", note)
 
 
@@ -99,7 +105,7 @@ def _price(order: Order, usage: dict[Meter, int]) -> tuple[tuple[Line, ...], lis
     """The lines, and the meters that no row prices: they cost nothing, and the note names them."""
     book, offer = order.table.book, order.offer
     name, ratio = offer.model.priced_as, offer.group.ratio
-    facts = NO_FACTS if book.flat(name) else {"context_tokens": sum(usage.get(meter, 0) for meter in INPUT_METERS)}
+    facts = {"context_tokens": sum(usage.get(meter, 0) for meter in INPUT_METERS)}
     try:
         return quote(book, name, usage, ratio, facts).lines, []
     except Unpriced:

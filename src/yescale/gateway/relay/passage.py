@@ -29,6 +29,7 @@ LOG: Final = logging.getLogger("yescale.relay")
 DEFECT: Final = "call %s failed inside the gateway: a defect"
 _OK: Final = range(200, 300)
 _MAX_ERROR_BYTES: Final = 256 * 1024
+_WELL: Final = Ending(outcome="ok", status=200)
 _MOST_ID: Final = 128  # characters of a client's own request id that are kept
 
 T = TypeVar("T")
@@ -269,15 +270,20 @@ class Passage:
         if answer is None:
             self._fail(verdicts.GARBAGE, attempt.status, "garbage")
             return
-        self._commit()
-        kind = attempt.header(b"content-type") or b""
+        self._committed = True
+        if self._relay.health.unwell:
+            self._tries.praise()
+        kind = attempt.fields.get(b"content-type", b"")
         kind = kind if kind.startswith(answers.JSON) else answers.JSON  # some say text/plain of what is JSON
         usage = answer.usage
-        text = 0 if usage is not None and endings.believable(self._order, usage) else answer.text_bytes(body)
-        self._settle(self._well(200), Served(usage, text), partial(self._send_whole, kind, answer.translated or body))
+        believed = usage is not None and endings.believable(self._order, usage)
+        served = Served(usage, 0 if believed else answer.text_bytes(body), believed)
+        ending = self._well(200) if self._gone_at else _WELL
+        self._settle(ending, served, partial(self._send_whole, kind, answer.translated or body))
 
     def _send_whole(self, kind: bytes, body: bytes) -> None:
-        self._exchange.respond(200, self._head(kind) + b"x-yescale-cost: %d\r\n" % self._amount, body)
+        head = answers.whole_head(self._id.encode(), kind, self._amount) + self._tries.head_lines()
+        self._exchange.respond(200, head, body)
 
     def _hear_error(self, attempt: Attempt, body: bytes) -> None:
         """A whole answer that is an error: the client's mistake, or a reason to try elsewhere."""
@@ -477,7 +483,7 @@ class Passage:
             estimated=bill.estimated,
             lines=bill.lines,
             amount=bill.amount,
-            charges=tuple((purse, bill.amount) for purse in self._reservation.pays),
+            charges=((key.account_purse, bill.amount), (key.key_purse, bill.amount)),
             attempts=self._tries.notes,
             first_ms=int((self._first_at - exchange.started) * 1_000) if self._first_at else -1,
             total_ms=int((now - exchange.started) * 1_000),

@@ -1,17 +1,16 @@
 """How many tokens the prompt of a chat request can count as: never less than a provider may find in it."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from yescale.domain.faults import Fault
-from yescale.protocols.fields import NOWHERE, find_long
+from yescale.protocols.fields import NOWHERE, Span, find_long
 from yescale.protocols.inline import BYTES_PER_SOUND_TOKEN, BYTES_PER_TOKEN, IMAGE_TOKENS, count_inline
-from yescale.protocols.openai_chat.schema import WireMessage
-from yescale.protocols.reading import read
+from yescale.protocols.openai_chat.schema import WireMessage, WireMessages
 
-_MESSAGES: Final = msgspec.json.Decoder(list[WireMessage])
+_RAW: Final = msgspec.json.Decoder(WireMessages)
 _WHOLE_CONTEXT: Final = 2**40  # the prompt may fill whatever the model takes
 _QUOTE: Final = ord('"')
 _CONTENT: Final = b'"content"'
@@ -19,49 +18,41 @@ _LONG: Final = 512  # bytes of a text worth leaving out
 
 # Where JSON itself, not a text that quotes it, begins a picture or a sound: only these are no text to the model.
 _INLINE: Final = re.compile(rb'"(?:url"\s*:\s*"data:[^"\\]{0,100};base64,|data"\s*:\s*")')
-_FILE: Final = re.compile(rb'"(?:file_id|file_data)"')  # text that we do not see
-_SEARCH: Final = b'"web_search_options"'  # which adds such text
+_UNSEEN: Final = re.compile(rb'"(?:file_id|file_data|web_search_options)"')  # they bring text that we do not see
 
 
-def read_messages(raw: bytes) -> list[WireMessage] | Fault:
-    """The messages of a request, their contents unread."""
-    return read(_MESSAGES, raw, "messages")
-
-
-def bound_prompt(messages: list[WireMessage], raw: bytes, around: bytes, size: int) -> int:
-    """More tokens than the prompt can count as: half its bytes, pictures and sound by table, and the whole context
-    where the provider adds text that we do not see. `raw`: the messages; `around`: the request without them; `size`:
-    its bytes.
+def find_texts(messages: list[WireMessage], body: bytes) -> Sequence[Span]:
+    """The long plain texts of the messages, in which nothing can be a field. Where one is not found, it and all that
+    follow are left where they are.
     """
-    parts = _omit_texts(messages, raw) if len(raw) > _LONG else raw
-    if _SEARCH in around or _FILE.search(around) is not None or _FILE.search(parts) is not None:
-        return _WHOLE_CONTEXT
-    pictures = (
-        parts.count(b'"image_url"') + around.count(b'"image_url"') + 1
-    ) // 2  # as a part's type and as its field
-    sounds = b'"input_audio"' in parts
-    inline = count_inline(parts, _INLINE) if pictures or sounds else 0
-    instead = pictures * IMAGE_TOKENS + (inline // BYTES_PER_SOUND_TOKEN if sounds else 0)
-    return (size - inline) // BYTES_PER_TOKEN + instead + 1
-
-
-def _omit_texts(messages: list[WireMessage], raw: bytes) -> bytes:
-    """The messages without their long plain texts, in which nothing can be a field. Where one is not found, it and all
-    that follow stay, and are searched.
-    """
-    pieces: list[bytes] = []
+    spans: list[Span] = []
     kept = 0
+    if len(body) < _LONG:
+        return spans
     for message in messages:
         content = bytes(message.content)
         if len(content) < _LONG or content[0] != _QUOTE:
             continue
-        place = find_long(raw, b"content", content, kept)
-        while place == NOWHERE and (other := raw.find(_CONTENT, kept)) >= 0:
-            pieces.append(raw[kept : other + len(_CONTENT)])
+        span = find_long(body, b"content", content, kept)
+        while span == NOWHERE and (other := body.find(_CONTENT, kept)) >= 0:
             kept = other + len(_CONTENT)
-            place = find_long(raw, b"content", content, kept)
-        if place == NOWHERE:
+            span = find_long(body, b"content", content, kept)
+        if span == NOWHERE:
             break
-        pieces.append(raw[kept : place[0]])
-        kept = place[1]
-    return b"".join((*pieces, raw[kept:])) if pieces else raw
+        spans.append(span)
+        kept = span[1]
+    return spans
+
+
+def bound_odd_prompt(body: bytes, around: bytes) -> int:
+    """The bound of `peek` where there is more than text: half the bytes, pictures and sound by table, and the whole
+    context where the provider adds text that we do not see. `around`: the request without its long texts.
+    """
+    if _UNSEEN.search(around) is not None:
+        return _WHOLE_CONTEXT
+    raw = bytes(_RAW.decode(body).messages)
+    pictures = (around.count(b'"image_url"') + 1) // 2  # as a part's type and as its field
+    sounds = b'"input_audio"' in raw
+    inline = count_inline(raw, _INLINE) if pictures or sounds else 0
+    instead = pictures * IMAGE_TOKENS + (inline // BYTES_PER_SOUND_TOKEN if sounds else 0)
+    return (len(body) - inline) // BYTES_PER_TOKEN + instead + 1

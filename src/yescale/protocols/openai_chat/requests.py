@@ -1,12 +1,12 @@
 """Requests: a partial decode that reads what price and route need, and a splice that leaves every other byte alone."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
 import msgspec
-from msgspec import UnsetType
+from msgspec import UNSET
 
 from yescale.domain.faults import Fault
 from yescale.domain.ids import ModelName
@@ -16,7 +16,7 @@ from yescale.protocols.inline import BYTES_PER_TOKEN
 from yescale.protocols.openai_chat import prompt
 from yescale.protocols.openai_chat.schema import WireChat, WireEmbeddings, WireOptions
 from yescale.protocols.passthrough import Change, Peek
-from yescale.protocols.reading import read, wrong
+from yescale.protocols.reading import BROKEN, explain, read, wrong
 
 _CHAT: Final = msgspec.json.Decoder(WireChat)
 _EMBEDDINGS: Final = msgspec.json.Decoder(WireEmbeddings)
@@ -28,42 +28,46 @@ _MOST_CHOICES: Final = 128
 _EMPTY: Final = re.compile(rb"\{[ \t\r\n]*\}")
 _SINGLE: Final = frozenset((*WireChat.__struct_fields__, *WireEmbeddings.__struct_fields__, "include_usage"))
 # Said twice, these would let the provider read another value than we priced.
-_PRICED: Final = re.compile(b'"(?:%b)"' % b"|".join(n.encode() for n in WireChat.__struct_fields__ if n != "messages"))
+_PRICED: Final = frozenset(name.encode() for name in WireChat.__struct_fields__ if name != "messages")
+_MORE: Final = frozenset({b"image_url", b"input_audio", b"file_id", b"file_data", b"web_search_options"})  # than text
+_TELLING: Final = re.compile(b'"(%b)"' % b"|".join(sorted(_PRICED | _MORE)))
+_USUAL: Final = [b"model"]
 
 
 def peek_chat(body: bytes, _: PathWords = NO_WORDS) -> Peek | Fault:
     """Read a chat request's model, limits and stream flags; a Fault names the field at fault."""
-    wire = read(_CHAT, body)
-    if isinstance(wire, Fault):
-        return wire
-    raw = bytes(wire.messages)
-    fault = _check_chat(wire, raw)
-    if fault is not None:
-        return fault
-    messages = prompt.read_messages(raw)
-    if isinstance(messages, Fault):
-        return messages
-    if not messages:
-        return wrong("messages", "'messages' must hold at least one message.")
-    long = fields.find_long(body, b"messages", raw)
-    around = fields.omit(body, long)
+    try:
+        wire = _CHAT.decode(body)
+    except BROKEN as error:
+        return explain(error)
+    declared, null = None, ""
+    limited = wire.max_tokens is not UNSET or wire.max_completion_tokens is not UNSET or wire.n is not None
+    if limited or not wire.model or not wire.messages:
+        fault = _check_chat(wire)
+        if fault is not None:
+            return fault
+        declared, null = _limits(wire)
+    spans = prompt.find_texts(wire.messages, body)
+    around = fields.omit_all(body, spans)
+    names = _TELLING.findall(around)
+    tokens = len(body) // BYTES_PER_TOKEN + 1
+    if names != _USUAL or b"\\u" in around:
+        fault = _check_names(names, around) or _check_options(wire, body, spans)
+        if fault is not None:
+            return fault
+        if not _MORE.isdisjoint(names):
+            tokens = prompt.bound_odd_prompt(body, around)
     options = wire.stream_options
-    wants_usage = isinstance(options, WireOptions) and options.include_usage is True
-    fault = _check_single(around)
-    if fault is None and wire.stream is True and isinstance(options, WireOptions) and not wants_usage:
-        fault = _check_reading(partial(_ask_usage, body, long))  # as the rewrite will
-    if fault is not None:
-        return fault
     return Peek(
         model=ModelName(wire.model),
-        prompt_tokens=prompt.bound_prompt(messages, raw, around, len(body)),
+        prompt_tokens=tokens,
         stream=wire.stream is True,
-        wants_usage=wants_usage,
-        declared=_declared(wire.max_tokens, wire.max_completion_tokens),
-        limit_field=_null_limit(wire),
-        options_said=not isinstance(options, UnsetType),
-        n=1 if wire.n is None else wire.n,
-        long=long,
+        wants_usage=isinstance(options, WireOptions) and options.include_usage is True,
+        declared=declared,
+        limit_field=null,
+        options_said=options is not UNSET,
+        n=wire.n or 1,
+        texts=spans,
     )
 
 
@@ -78,7 +82,8 @@ def peek_embeddings(body: bytes, _: PathWords = NO_WORDS) -> Peek | Fault:
     if not wire.model:
         return wrong("model", "'model' must not be empty.")
     long = fields.find_long(body, b"input", raw)
-    fault = _check_single(fields.omit(body, long))
+    around = fields.omit(body, long)
+    fault = _check_names(_TELLING.findall(around), around)
     if fault is not None:
         return fault
     tokens = len(body) // BYTES_PER_TOKEN + 1
@@ -92,26 +97,27 @@ def rewrite(body: bytes, peek: Peek, change: Change) -> bytes:
     """
     if change.model == peek.model and change.limit is None and (peek.wants_usage or not peek.stream):
         return body
+    spans = peek.texts or (peek.long,)
     edits: list[tuple[int, int, bytes]] = []
     added: list[bytes] = []
     if change.model != peek.model:
-        edits.append((*fields.place(body, peek.long, "model", _SINGLE), _STRING.encode(change.model)))
+        edits.append((*fields.place_among(body, spans, "model", _SINGLE), _STRING.encode(change.model)))
     if peek.stream and not peek.wants_usage:
         if peek.options_said:
-            edits.append(_ask_usage(body, peek.long))
+            edits.append(_ask_usage(body, spans))
         else:
             added.append(b'"stream_options":{"include_usage":true},')
     if change.limit is not None:
         if peek.limit_field:
-            edits.append((*fields.place(body, peek.long, peek.limit_field, _SINGLE), b"%d" % change.limit))
+            edits.append((*fields.place_among(body, spans, peek.limit_field, _SINGLE), b"%d" % change.limit))
         else:
             added.append(b'"%b":%d,' % (change.limit_field.encode(), change.limit))
     return fields.splice(body, edits, b"".join(added))
 
 
-def _ask_usage(body: bytes, long: fields.Span) -> tuple[int, int, bytes]:
+def _ask_usage(body: bytes, spans: Sequence[fields.Span]) -> tuple[int, int, bytes]:
     """The edit that makes an existing `stream_options` ask for usage."""
-    begin, end = fields.place(body, long, "stream_options", _SINGLE)
+    begin, end = fields.place_among(body, spans, "stream_options", _SINGLE)
     value = body[begin:end]
     if not value.startswith(b"{") or _EMPTY.fullmatch(value):
         return begin, end, b'{"include_usage":true}'
@@ -122,9 +128,20 @@ def _ask_usage(body: bytes, long: fields.Span) -> tuple[int, int, bytes]:
     return begin + 1, begin + 1, b'"include_usage":true,'
 
 
-def _check_single(around: bytes) -> Fault | None:
+def _check_names(names: list[bytes], around: bytes) -> Fault | None:
     """No field that price or route read may be said twice: providers differ in which one they take."""
-    return _check_reading(partial(fields.members, around, _SINGLE)) if fields.may_repeat(around, _PRICED) else None
+    priced = [name for name in names if name in _PRICED]
+    if len(priced) == len(set(priced)) and not fields.may_escape(around):
+        return None
+    return _check_reading(partial(fields.members, around, _SINGLE))  # which tells for certain
+
+
+def _check_options(wire: WireChat, body: bytes, spans: Sequence[fields.Span]) -> Fault | None:
+    """Whether the rewrite will find where to ask for usage."""
+    options = wire.stream_options
+    if wire.stream is True and isinstance(options, WireOptions) and options.include_usage is not True:
+        return _check_reading(partial(_ask_usage, body, spans))
+    return None
 
 
 def _check_reading(look: Callable[[], object]) -> Fault | None:
@@ -138,11 +155,11 @@ def _check_reading(look: Callable[[], object]) -> Fault | None:
     return None
 
 
-def _check_chat(wire: WireChat, messages: bytes) -> Fault | None:
+def _check_chat(wire: WireChat) -> Fault | None:
     if not wire.model:
         return wrong("model", "'model' must not be empty.")
-    if messages[:1] != b"[":
-        return wrong("messages", "'messages' must be an array.")
+    if not wire.messages:
+        return wrong("messages", "'messages' must hold at least one message.")
     if isinstance(wire.max_tokens, int) and not 0 < wire.max_tokens <= _MOST_TOKENS:
         return wrong("max_tokens", f"'max_tokens' must be between 1 and {_MOST_TOKENS}.")
     if isinstance(wire.max_completion_tokens, int) and not 0 < wire.max_completion_tokens <= _MOST_TOKENS:
@@ -152,14 +169,11 @@ def _check_chat(wire: WireChat, messages: bytes) -> Fault | None:
     return None
 
 
-def _declared(one: int | UnsetType | None, other: int | UnsetType | None) -> int | None:
-    """The larger of two limits: a client that says both means one."""
-    if not isinstance(other, int):
-        return one if isinstance(one, int) else None
-    return max(one, other) if isinstance(one, int) else other
-
-
-def _null_limit(wire: WireChat) -> str:
-    if wire.max_completion_tokens is None:
-        return "max_completion_tokens"
-    return "max_tokens" if wire.max_tokens is None else ""
+def _limits(wire: WireChat) -> tuple[int | None, str]:
+    """The output limit, and the name under which one was said as null. Of two limits the larger: a client that says
+    both means one.
+    """
+    one, other = wire.max_tokens, wire.max_completion_tokens
+    said = [limit for limit in (one, other) if isinstance(limit, int)]
+    null = "max_completion_tokens" if other is None else "max_tokens" if one is None else ""
+    return max(said, default=None), null

@@ -75,10 +75,18 @@ def count(wire: WireUsage | None) -> Usage | None:
     """
     if wire is None or (wire.prompt_tokens is None and wire.completion_tokens is None):
         return None
-    usage = {Meter.INPUT_TOKENS: 0, Meter.OUTPUT_TOKENS: 0}
-    _add_input(usage, wire)
-    _add_output(usage, wire)
-    return None if min(usage.values()) < 0 else usage
+    usage = {Meter.INPUT_TOKENS: wire.prompt_tokens or 0, Meter.OUTPUT_TOKENS: wire.completion_tokens or 0}
+    inputs, outputs = wire.prompt_tokens_details, wire.completion_tokens_details
+    if wire.prompt_cache_hit_tokens or (
+        inputs is not None and (inputs.cached_tokens or inputs.audio_tokens or inputs.image_tokens)
+    ):
+        _add_input(usage, wire)
+    if outputs is not None and (outputs.reasoning_tokens or outputs.audio_tokens or outputs.image_tokens):
+        _add_output(usage, wire)
+    for amount in usage.values():
+        if amount < 0:
+            return None
+    return usage
 
 
 def _add_input(usage: dict[Meter, int], wire: WireUsage) -> None:

@@ -13,11 +13,17 @@ class WireOptions(Struct, frozen=True, gc=False):
     include_usage: bool | None = None
 
 
+class WireMessage(Struct, frozen=True, gc=False):
+    """One of a request's messages."""
+
+    content: Raw = NOTHING
+
+
 class WireChat(Struct, frozen=True, gc=False):
     """A request to /chat/completions. Absent and null differ where a rewrite would have to know."""
 
     model: str
-    messages: Raw
+    messages: list[WireMessage]
     stream: bool | None = None
     stream_options: WireOptions | UnsetType | None = UNSET
     max_tokens: int | UnsetType | None = UNSET
@@ -25,10 +31,10 @@ class WireChat(Struct, frozen=True, gc=False):
     n: int | None = None
 
 
-class WireMessage(Struct, frozen=True, gc=False):
-    """One of a request's messages."""
+class WireMessages(Struct, frozen=True, gc=False):
+    """Its messages as they stand in the body."""
 
-    content: Raw = NOTHING
+    messages: Raw
 
 
 class WireEmbeddings(Struct, frozen=True, gc=False):

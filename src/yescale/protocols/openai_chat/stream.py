@@ -18,16 +18,34 @@ _LONGEST_NULL: Final = len(b'"usage":null}\n\n')
 _CONTENT: Final = b'content":"'  # also the end of "reasoning_content"
 _WIDTH: Final = len(_CONTENT)
 _BACKSLASH: Final = 0x5C
+_MOST_LEARNT: Final = 16  # forms of events in one stream; after that every one is searched
 
 
 class ChatTap:
     """One stream. Most blocks pass after a few byte searches; only those that may say something are decoded."""
 
-    __slots__ = ("_framer", "_keep_usage", "done", "error", "finished", "text_bytes", "usage")
+    __slots__ = (
+        "_before",
+        "_behind",
+        "_cut",
+        "_framer",
+        "_keep_usage",
+        "_learnt",
+        "_length",
+        "done",
+        "error",
+        "finished",
+        "text_bytes",
+        "usage",
+    )
 
     def __init__(self, keep_usage: bool, max_event_bytes: int) -> None:
         self._framer = sse.Framer(max_event_bytes)
         self._keep_usage = keep_usage
+        # What stood around the text of an event that said nothing else, and how long that is, the end as a negative.
+        self._before = self._behind = b""
+        self._length = self._cut = 0
+        self._learnt = 0
         self.usage: Usage | None = None
         self.done = False
         self.finished = False
@@ -39,6 +57,11 @@ class ChatTap:
         if self.done or self.error is not None:
             return b""
         framer = self._framer
+        if self._length and data.startswith(self._before) and data.endswith(self._behind) and not framer.held:
+            text = data[self._length : self._cut]
+            if b'"' not in text and b"\n" not in text and b"\r" not in text:  # the same but for its text
+                self.text_bytes += len(text)
+                return data
         return self._listen(framer.feed(data) if framer.held or not data.endswith(b"\n\n") else data)
 
     def finish(self) -> bytes:
@@ -55,6 +78,8 @@ class ChatTap:
     def _listen(self, block: bytes) -> bytes:
         if _is_plain(block):
             self.text_bytes += _count_text(block)
+            if self._learnt < _MOST_LEARNT:
+                self._learn(block)
             return block
         if b'"finish_reason":"' in block or b'"finish_reason": "' in block:
             self.finished = True
@@ -64,6 +89,18 @@ class ChatTap:
             return self._sift(block)
         self.text_bytes += _count_text(block)
         return block
+
+    def _learn(self, block: bytes) -> None:
+        """Events of a stream differ in their text alone, as a rule: what is around it need not be searched again."""
+        self._learnt += 1
+        at = block.find(_CONTENT)
+        if at < 0 or block.find(_CONTENT, at + 1) >= 0:
+            return
+        begin = at + _WIDTH
+        end = block.find(b'"', begin)
+        if end > 0 and block[end - 1] != _BACKSLASH:
+            self._before, self._behind = block[:begin], block[end:]
+            self._length, self._cut = begin, end - len(block)
 
     def _sift(self, block: bytes) -> bytes:
         kept: list[bytes] = []
@@ -114,6 +151,7 @@ def _is_plain(block: bytes) -> bool:
     return (
         block.endswith(_PLAIN_ENDS)
         and block.find(b"\n") == len(block) - 2
+        and b"\r" not in block
         and block.startswith(b"data: {")
         and block.find(b'"usage"', 0, -_LONGEST_NULL) < 0
         and b'"error"' not in block
