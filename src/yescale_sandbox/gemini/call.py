@@ -1,6 +1,7 @@
 """The calls of Google's models, however they are reached: the body read, the scenario played, the answer written."""
 
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -52,10 +53,13 @@ class Asked(Struct, frozen=True):
     headers: Headers
 
 
+Stop: TypeAlias = Callable[[Asked], Answer | None]
+
+
 class Calls:
     """What Google's models do, in one dialect; `stop` gives the failure that a scenario puts in their place."""
 
-    def __init__(self, dialect: Dialect, stop: Callable[[Asked], Answer | None]) -> None:
+    def __init__(self, dialect: Dialect, stop: Stop) -> None:
         self._dialect = dialect
         self._stop = stop
 
@@ -146,7 +150,7 @@ def stopped(asked: Asked, earlier: int, failures: Failures) -> Answer | None:
     answer = outage.instead(call, failures)
     if answer is None:
         return None
-    return msgspec.structs.replace(answer, steps=_delayed(answer.steps, asked.script))
+    return msgspec.structs.replace(answer, steps=delayed(answer.steps, asked.script))
 
 
 def refused(error: RefusedError, headers: Headers) -> Answer:
@@ -169,10 +173,11 @@ def _embedded(asked: Asked, made: Embedded, body: bytes) -> Answer:
 
 
 def _good(script: Script, played: Played, counted: Tokens, reported: Tokens | None) -> Answer:
-    return Answer(200, _delayed(played.steps, script), played.outcome, counted=counted, reported=reported)
+    return Answer(200, delayed(played.steps, script), played.outcome, counted=counted, reported=reported)
 
 
-def _delayed(steps: Iterator[Step], script: Script) -> Iterator[Step]:
+def delayed(steps: Iterator[Step], script: Script) -> Iterator[Step]:
+    """The steps after the silence that `+delay` asks for."""
     if "delay" in script:
         yield Pause(script.number("delay") / MS_PER_S)
     yield from steps

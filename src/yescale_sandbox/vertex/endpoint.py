@@ -4,33 +4,32 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
 from urllib.parse import unquote
 
 import msgspec
 
+from yescale_sandbox.anthropic.cache import Memory
 from yescale_sandbox.exchange import JSON, Answer, Headers, Request, Tokens, joined, whole
 from yescale_sandbox.gemini.call import Asked, Calls, asked_of, played_body, refused, stopped
 from yescale_sandbox.gemini.catalogue import EMBEDDING_MODELS, GENERATES, MODELS
 from yescale_sandbox.gemini.endpoint import NOT_FOUND, common_headers
 from yescale_sandbox.gemini.refusal import RPC, VALUE_SHOWN, RefusedError, bad_token
-from yescale_sandbox.vertex import failure, grant, predict
+from yescale_sandbox.vertex import claude, failure, grant, predict
 from yescale_sandbox.vertex.account import GRANT_PATH, PROJECT, public_key
 from yescale_sandbox.vertex.dialect import VERTEX
 
 PREFIX = "/vertex"
 _PATH = re.compile(
-    r"/vertex/v1(?:beta1)?/(?P<resource>projects/(?P<project>[^/]+)/locations/[a-z0-9-]+/publishers/google/models/"
+    r"/vertex/v1(?:beta1)?/(?P<resource>projects/(?P<project>[^/]+)/locations/[a-z0-9-]+/publishers/(?P<publisher>google|anthropic)/models/"
     r"(?P<model>[^/:]+)):(?P<method>\w+)"
 )
-Count: TypeAlias = Callable[[str], int]
 
 
 class Vertex:
-    """The fake provider. `count` tells how often a prompt came before, which `+flaky` alone asks."""
+    """The fake provider. `memory` tells how often a prompt came before, and holds the prompt cache."""
 
-    def __init__(self, count: Count) -> None:
-        self._count = count
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
         self._key = public_key()
         calls = Calls(VERTEX, self._stopped)
         self._methods: Mapping[str, Callable[[Asked], Answer]] = {
@@ -46,7 +45,7 @@ class Vertex:
         if request.path == GRANT_PATH and request.method == "POST":
             return self._granted(request, headers)
         try:
-            return self._route(request, headers)
+            return self._route(request, call_id, headers)
         except RefusedError as error:
             return refused(error, headers)
 
@@ -58,9 +57,9 @@ class Vertex:
         start, body = whole(status, JSON, made, headers)
         return Answer(status, joined(start, body), "served" if status == 200 else "refused")
 
-    def _route(self, request: Request, headers: Headers) -> Answer:
+    def _route(self, request: Request, call_id: str, headers: Headers) -> Answer:
         place = _PATH.fullmatch(unquote(request.path))
-        if place is None or request.method != "POST" or place["method"] not in self._methods:
+        if place is None or request.method != "POST" or place["method"] not in self._methods.keys() | claude.METHODS:
             start, body = whole(404, "text/html; charset=UTF-8", NOT_FOUND, headers)
             return Answer(404, joined(start, body), "refused")
         token = presented_token(request, time.time())
@@ -68,7 +67,10 @@ class Vertex:
             raise _not_allowed(place["resource"])
         asked = asked_of(request, token, place["model"], headers)
         try:
-            answer = self._called(place["method"], place["resource"], asked)
+            if place["publisher"] == "anthropic":
+                answer = self._claude(place["method"], place["resource"], asked, call_id)
+            else:
+                answer = self._called(place["method"], place["resource"], asked)
         except RefusedError as error:
             answer = refused(error, headers)
         return msgspec.structs.replace(answer, model=asked.base, scenario=asked.script.suffix)
@@ -76,14 +78,14 @@ class Vertex:
     def _called(self, method: str, resource: str, asked: Asked) -> Answer:
         served = GENERATES if asked.base in MODELS else ("predict",) if asked.base in EMBEDDING_MODELS else ()
         if method not in served:
-            # https://docs.cloud.google.com/vertex-ai/generative-ai/docs/learn/model-versions
-            raise RefusedError(
-                f"Publisher Model `{resource[:300]}` was not found or your project does not have access to it. Please "
-                "ensure you are using a valid model version. For more information, see: "
-                "https://cloud.google.com/vertex-ai/generative-ai/docs/learn/model-versions",
-                code=404,
-            )
+            raise _no_such_model(resource)
         return self._methods[method](asked)
+
+    def _claude(self, method: str, resource: str, asked: Asked, call_id: str) -> Answer:
+        model = claude.find(asked.base)
+        if model is None or method not in claude.METHODS:
+            raise _no_such_model(resource)
+        return claude.answered(asked, model, call_id, self._memory, self._stopped)
 
     def _predict(self, asked: Asked) -> Answer:
         model = EMBEDDING_MODELS[asked.base]
@@ -96,7 +98,7 @@ class Vertex:
 
     def _stopped(self, asked: Asked) -> Answer | None:
         digest = hashlib.sha256(asked.request.body).hexdigest()
-        earlier = self._count(f"{asked.named}\n{digest}") if "flaky" in asked.script else 0
+        earlier = self._memory(f"{asked.named}\n{digest}") if "flaky" in asked.script else 0
         return stopped(asked, earlier, failure.FAILURES)
 
 
@@ -118,6 +120,16 @@ def presented_token(request: Request, now: float) -> str:
             ),
         )
     return token.strip()
+
+
+def _no_such_model(resource: str) -> RefusedError:
+    """https://docs.cloud.google.com/vertex-ai/generative-ai/docs/learn/model-versions"""
+    return RefusedError(
+        f"Publisher Model `{resource[:300]}` was not found or your project does not have access to it. Please "
+        "ensure you are using a valid model version. For more information, see: "
+        "https://cloud.google.com/vertex-ai/generative-ai/docs/learn/model-versions",
+        code=404,
+    )
 
 
 def _not_allowed(resource: str) -> RefusedError:
