@@ -45,8 +45,44 @@ FAKE_PROVIDERS: Final = (
         path="/openai/v1",
         secret="sk-sandbox-yescale",  # noqa: S106 - as the class says
         owner="openai",
-        operations=frozenset({"chat", "embed"}),
+        operations=frozenset({"chat", "complete", "embed", "moderate"}),
         groups=("openai", "openaivip"),
+    ),
+    FakeProvider(
+        name="sandbox-anthropic",
+        provider="anthropic",
+        path="/anthropic",
+        secret="sk-ant-sandbox-yescale",  # noqa: S106 - as the class says
+        owner="anthropic",
+        operations=frozenset({"chat"}),
+        groups=("claude",),
+    ),
+    FakeProvider(
+        name="sandbox-google",
+        provider="google",
+        path="/gemini/v1beta",
+        secret="AIzaSandbox-yescale",  # noqa: S106 - as the class says
+        owner="google",
+        operations=frozenset({"chat", "embed"}),
+        groups=("gemini",),
+    ),
+    FakeProvider(
+        name="sandbox-deepseek",
+        provider="openai_compatible",
+        path="/deepseek",
+        secret="sk-sandbox-yescale",  # noqa: S106 - as the class says
+        owner="deepseek",
+        operations=frozenset({"chat"}),
+        groups=("deepseek",),
+    ),
+    FakeProvider(
+        name="sandbox-ark",
+        provider="openai_compatible",
+        path="/ark/api/v3",
+        secret="sk-sandbox-yescale",  # noqa: S106 - as the class says
+        owner="volcengine",
+        operations=frozenset({"chat"}),
+        groups=("deepseek",),
     ),
 )
 

@@ -13,6 +13,7 @@ from yescale.domain.faults import Fault
 from yescale.domain.ids import ChannelId
 from yescale.domain.link import KeyRecord, Refused
 from yescale.domain.money import NANO_PER_USD, Nano, quota_balance, quota_of
+from yescale.domain.snapshot import Model
 from yescale.gateway.surfaces import Surface
 from yescale.pricing.ceiling import Ask, Ceiling
 from yescale.protocols.codec import NO_WORDS, PathWords
@@ -21,6 +22,8 @@ from yescale.routing.table import Offer, Table, Tier
 from yescale.wire.server import Exchange
 
 UNSTATED_CONTEXT: Final = 1_048_576  # tokens; where the catalogue states no context window
+LEAST_THINKING: Final = 1_280  # output tokens that a model gets that is asked to think
+NO_CEILING: Final = Ceiling(0, 0, 0, 0, 1)
 _ADMIN: Final = 10
 _USUAL: Final = b"Bearer sk-"
 _USUAL_PLACES: Final = (b"authorization",)
@@ -65,7 +68,9 @@ class Order(Struct, frozen=True, kw_only=True):
     offer: Offer
     ceiling: Ceiling
     table: Table
+    operation: str = ""  # what the provider is to do
     words: PathWords = NO_WORDS
+    free: bool = False  # it costs nothing, whatever it uses
 
 
 def find_credentials(exchange: Exchange, surface: Surface) -> Credentials | Fault:
@@ -162,16 +167,39 @@ def judge(
     if offer is None or (key.models is not None and peek.model not in key.models):
         return _not_allowed(peek, key, table)
     model = offer.model
-    if operation not in model.operations:
-        return faults.MALFORMED.saying(
-            f"The model '{peek.model}' does not do '{operation}'; it does: {', '.join(model.operations)}.",
-            param="model",
-        )
+    if (surface.needs or operation) not in model.operations:
+        if surface.instead not in model.operations:
+            return _cannot(peek, operation, model)
+        operation = surface.instead
+        offer = table.offer(key.group, peek.model, operation, surface.format.id) or offer
     if offer.tariff is None:
         return faults.MODEL_NOT_PRICED
     prompt_tokens = min(peek.prompt_tokens, model.context_window or UNSTATED_CONTEXT)
-    ask = Ask(prompt_tokens, peek.declared, peek.n, peek.outputs)
-    return Order(peek=peek, offer=offer, ceiling=offer.tariff.bound(ask, least_output), table=table, words=words)
+    declared = peek.declared
+    if declared is not None and declared < LEAST_THINKING and _thinks(offer):
+        declared = LEAST_THINKING
+    ask = Ask(prompt_tokens, declared, peek.n, peek.outputs)
+    ceiling = NO_CEILING if surface.free else offer.tariff.bound(ask, least_output)
+    return Order(
+        peek=peek,
+        offer=offer,
+        ceiling=ceiling,
+        table=table,
+        operation=operation,
+        words=words,
+        free=surface.free,
+    )
+
+
+def _cannot(peek: Peek, operation: str, model: Model) -> Fault:
+    return faults.MALFORMED.saying(
+        f"The model '{peek.model}' does not do '{operation}'; it does: {', '.join(model.operations)}.", param="model"
+    )
+
+
+def _thinks(offer: Offer) -> bool:
+    """Whether the model was asked to think by its name, for which its output limit is raised."""
+    return bool(offer.tiers) and offer.tiers[0].candidates[0].thinking
 
 
 def pin(order: Order, channel: ChannelId) -> Order:

@@ -1,16 +1,16 @@
 """The rows of what the gateway answers itself: method, canonical path, operation and format. All else is control's."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
 from yescale.gateway import catalogues
 from yescale.gateway.catalogues import Shape
-from yescale.protocols import openai_chat
+from yescale.protocols import anthropic_messages, gemini_generate, openai_chat, openai_responses
 from yescale.protocols.passthrough import Format
 
 
@@ -29,6 +29,10 @@ class Surface(Struct, frozen=True, kw_only=True):
     path: bytes
     kind: Kind
     operation: str = ""
+    needs: str = ""  # the operation that a model must do for this; "" = the same
+    instead: str = ""  # another operation that is done in its place where a model does only that
+    free: bool = False
+    estimate: Callable[[bytes], bytes] | None = None  # our own answer, where no channel can give one
     format: Format = openai_chat.CHAT  # errors are rendered in it, too
     key_headers: tuple[bytes, ...] = (b"authorization",)  # where the contract lets the API key stand
     key_query: bytes = b""  # and the name of a query parameter
@@ -37,35 +41,68 @@ class Surface(Struct, frozen=True, kw_only=True):
     by_query: tuple[bytes, "Surface"] | None = None  # what answers instead where the query has this parameter
 
 
+_ANTHROPIC_KEYS: Final = (b"authorization", b"x-api-key")
 _GOOGLE_KEYS: Final = (b"authorization", b"x-goog-api-key")
 
+
+def _post(path: bytes, form: Format, operation: str, **more: Any) -> Surface:
+    return Surface(method=b"POST", path=path, kind=Kind.RELAY, operation=operation, format=form, **more)
+
+
+def _google(verb: bytes, form: Format, operation: str, **more: Any) -> Surface:
+    """A method of a model of Google's."""
+    return _post(b"/v1beta/models/*:" + verb, form, operation, key_headers=_GOOGLE_KEYS, key_query=b"key", **more)
+
+
+def _models(path: bytes, keys: tuple[bytes, ...], **more: Any) -> Surface:
+    return Surface(method=b"GET", path=path, kind=Kind.MODELS, key_headers=keys, **more)
+
+
+def _google_models(path: bytes) -> Surface:
+    form = gemini_generate.GENERATE
+    return _models(path, _GOOGLE_KEYS, listing=catalogues.GEMINI, format=form, key_query=b"key")
+
+
 SURFACES: Final = (
-    Surface(method=b"POST", path=b"/v1/chat/completions", kind=Kind.RELAY, operation="chat"),
-    Surface(
-        method=b"POST",
-        path=b"/v1/embeddings",
-        kind=Kind.RELAY,
-        operation="embed",
-        format=openai_chat.EMBEDDINGS,
+    _post(b"/v1/chat/completions", openai_chat.CHAT, "chat"),
+    _post(b"/v1/responses", openai_responses.RESPONSES, "chat"),
+    _post(b"/v1/completions", openai_chat.COMPLETIONS, "complete", instead="chat"),
+    _post(b"/v1/embeddings", openai_chat.EMBEDDINGS, "embed"),
+    _post(b"/v1/engines/*/embeddings", openai_chat.EMBEDDINGS, "embed"),
+    _post(b"/v1/moderations", openai_chat.MODERATIONS, "moderate"),
+    _post(b"/v1/rerank", openai_chat.RERANK, "rerank"),
+    _post(b"/v1/messages", anthropic_messages.MESSAGES, "chat", key_headers=_ANTHROPIC_KEYS),
+    _post(
+        b"/v1/messages/count_tokens",
+        anthropic_messages.COUNT_TOKENS,
+        "count",
+        needs="chat",
+        free=True,
+        estimate=anthropic_messages.answer_estimate,
+        key_headers=_ANTHROPIC_KEYS,
     ),
-    Surface(method=b"GET", path=b"/v1/models", kind=Kind.MODELS, key_headers=(b"authorization", b"x-api-key")),
-    Surface(method=b"GET", path=b"/v1/models/*", kind=Kind.MODELS, key_headers=(b"authorization", b"x-api-key")),
-    Surface(
-        method=b"GET",
-        path=b"/v1beta/models",
-        kind=Kind.MODELS,
-        listing=catalogues.GEMINI,
-        key_headers=_GOOGLE_KEYS,
-        key_query=b"key",
+    _google(b"generateContent", gemini_generate.GENERATE, "chat"),
+    _google(
+        b"streamGenerateContent",
+        gemini_generate.GENERATE_ARRAY,
+        "chat",
+        stream=True,
+        by_query=(b"alt=sse", _google(b"streamGenerateContent", gemini_generate.GENERATE, "chat", stream=True)),
     ),
-    Surface(
-        method=b"GET",
-        path=b"/v1beta/models/*",
-        kind=Kind.MODELS,
-        listing=catalogues.GEMINI,
-        key_headers=_GOOGLE_KEYS,
-        key_query=b"key",
+    _google(
+        b"countTokens",
+        gemini_generate.COUNT,
+        "count",
+        needs="chat",
+        free=True,
+        estimate=gemini_generate.answer_estimate,
     ),
+    _google(b"embedContent", gemini_generate.EMBED, "embed"),
+    _google(b"batchEmbedContents", gemini_generate.BATCH_EMBED, "embed"),
+    _models(b"/v1/models", _ANTHROPIC_KEYS),
+    _models(b"/v1/models/*", _ANTHROPIC_KEYS),
+    _google_models(b"/v1beta/models"),
+    _google_models(b"/v1beta/models/*"),
     Surface(method=b"GET", path=b"/healthz", kind=Kind.HEALTH),
 )
 

@@ -9,6 +9,7 @@ from yescale.domain.faults import Fault
 from yescale.domain.ids import ModelName, ProtocolId
 from yescale.domain.usage import Usage
 from yescale.protocols.codec import Codec, PathWords
+from yescale.protocols.embedding import EmbedCodec
 
 BYTES_PER_TOKEN: Final = 4  # of text, where usage must be estimated; the usual rule of thumb
 
@@ -119,6 +120,6 @@ class Format(Struct, frozen=True, kw_only=True):
     render: Callable[[Fault, str], bytes]  # the error body, naming the request id
     render_event: Callable[[Fault, str], bytes]  # the same as an event of a stream
     read_error: Callable[[bytes], UpstreamError]
-    codec: Codec | None = None  # None: calls of this format are carried unchanged or not at all
+    codec: Codec | EmbedCodec | None = None  # None: calls of this format are carried unchanged or not at all
     stream_kind: bytes = b"text/event-stream"  # its content type, without parameters
     keepalive: bytes = b": keepalive\n\n"  # what a silent stream may send between events; empty = nothing can be sent

@@ -46,5 +46,5 @@ FORMATS: Final[Mapping[ProtocolId, Format]] = index(
     )
 )
 CODECS: Final[Mapping[ProtocolId, Codec]] = index(
-    format_.codec for format_ in FORMATS.values() if format_.codec is not None
+    format_.codec for format_ in FORMATS.values() if isinstance(format_.codec, Codec)
 )

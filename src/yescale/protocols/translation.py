@@ -5,21 +5,26 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from yescale.domain.chat import ChatRequest, ChatResponse, Reasoning
+from yescale.domain.chat import ChatRequest, ChatResponse
 from yescale.domain.content import Audio, Image, Inline, Refusal, Text, Thinking, ToolCall
-from yescale.domain.events import Event, MessageEnd, PartDelta, PartStart, StreamEnd, StreamError, UsageReport
+from yescale.domain.embedding import EmbedRequest
+from yescale.domain.events import (
+    Event,
+    MessageEnd,
+    MessageStart,
+    PartDelta,
+    PartStart,
+    StreamEnd,
+    StreamError,
+    UsageReport,
+)
 from yescale.domain.profile import Profile
 from yescale.domain.usage import Usage
 from yescale.protocols.codec import Codec, Encoded, Envelope, Garbled, StreamDecoder, StreamEncoder
+from yescale.protocols.embedding import EmbedCodec
 from yescale.protocols.passthrough import Answer, Change, Format, Tap, UpstreamError
 
-_THINK: Final = Reasoning(enabled=True, shown=True)
 _UNREADABLE: Final = UpstreamError(message="The provider's stream could not be read.")
-
-
-def with_thinking(request: ChatRequest) -> ChatRequest:
-    """The request with thinking switched on, unless it says itself how to think."""
-    return request if request.reasoning is not None else replace(request, reasoning=_THINK)
 
 
 def encode(request: ChatRequest, upstream: Codec, profile: Profile, change: Change) -> Encoded:
@@ -62,14 +67,47 @@ class Translation:
         return self._endpoint.read_error(body)
 
 
-class TranslatingTap:
-    """A stream in translation."""
+class EmbedTranslation:
+    """A call for embeddings in translation."""
 
-    __slots__ = ("_decoder", "_encoder", "done", "error", "finished", "text_bytes", "usage")
+    __slots__ = ("_client", "_endpoint", "_request", "_upstream", "stream_kind")
+
+    def __init__(self, client: EmbedCodec, endpoint: Format, upstream: EmbedCodec, request: EmbedRequest) -> None:
+        self._client = client
+        self._endpoint = endpoint
+        self._upstream = upstream
+        self._request = request
+        self.stream_kind = endpoint.stream_kind
+
+    def tap(self, wants_usage: bool, max_event_bytes: int) -> Tap:
+        """No answer of these is a stream; one that comes all the same is the endpoint's to read."""
+        return self._endpoint.tap(wants_usage, max_event_bytes)
+
+    def read_answer(self, body: bytes) -> Answer | None:
+        """A whole answer, with what the client gets."""
+        try:
+            response = self._upstream.decode_response(body)
+            answer = self._client.encode_response(replace(response, model=self._request.model), self._request)
+        except Garbled:
+            return None
+        return Answer(response.usage, lambda _: 0, answer)
+
+    def read_error(self, body: bytes) -> UpstreamError:
+        """What the upstream's error body says."""
+        return self._endpoint.read_error(body)
+
+
+class TranslatingTap:
+    """A stream in translation. The first bytes wait for what follows them: a stream that begins with an error has said
+    nothing yet, and another candidate may be tried.
+    """
+
+    __slots__ = ("_decoder", "_encoder", "_held", "done", "error", "finished", "text_bytes", "usage")
 
     def __init__(self, decoder: StreamDecoder, encoder: StreamEncoder) -> None:
         self._decoder = decoder
         self._encoder = encoder
+        self._held = b""
         self.usage: Usage | None = None
         self.done = False
         self.finished = False
@@ -100,6 +138,9 @@ class TranslatingTap:
         encode = self._encoder.encode
         out: list[bytes] = []
         for event in events:
+            if isinstance(event, MessageStart):
+                self._held = encode(event)
+                continue
             match event:
                 case PartDelta():
                     self.text_bytes += len(event.data)
@@ -117,7 +158,10 @@ class TranslatingTap:
                 case _:
                     pass
             out.append(encode(event))
-        return b"".join(out)
+        if not out:
+            return b""
+        held, self._held = self._held, b""
+        return held + b"".join(out)
 
 
 def _size_of(response: ChatResponse) -> int:

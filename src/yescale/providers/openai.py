@@ -4,13 +4,17 @@ from typing import Final
 
 from yescale.domain.ids import ProviderId
 from yescale.domain.profile import Profile
-from yescale.protocols import openai_chat
+from yescale.protocols import openai_chat, openai_responses
 from yescale.providers.provider import Bearer, Endpoint, Provider
 
-ENDPOINTS: Final = {
-    "chat": (Endpoint(format=openai_chat.CHAT, path="/chat/completions"),),
-    "embed": (Endpoint(format=openai_chat.EMBEDDINGS, path="/embeddings"),),
-}
+CHAT: Final = Endpoint(format=openai_chat.CHAT, path="/chat/completions")
+RESPONSES: Final = Endpoint(format=openai_responses.RESPONSES, path="/responses")
+COMPLETIONS: Final = Endpoint(format=openai_chat.COMPLETIONS, path="/completions")
+EMBEDDINGS: Final = Endpoint(format=openai_chat.EMBEDDINGS, path="/embeddings")
+MODERATIONS: Final = Endpoint(format=openai_chat.MODERATIONS, path="/moderations")
+
+
+_OTHERS: Final = {"complete": (COMPLETIONS,), "embed": (EMBEDDINGS,), "moderate": (MODERATIONS,)}
 
 
 def profile(model: str) -> Profile:
@@ -31,6 +35,15 @@ OPENAI: Final = Provider(
     title="OpenAI",
     base_url="https://api.openai.com/v1",
     auth=Bearer(),
-    endpoints=ENDPOINTS,
+    endpoints={"chat": (CHAT, RESPONSES), **_OTHERS},
+    profile=profile,
+)
+# The same company for models that answer in Responses alone, or reason better there.
+OPENAI_RESPONSES: Final = Provider(
+    id=ProviderId("openai_responses"),
+    title="OpenAI (Responses)",
+    base_url="https://api.openai.com/v1",
+    auth=Bearer(),
+    endpoints={"chat": (RESPONSES,), **_OTHERS},
     profile=profile,
 )

@@ -5,7 +5,9 @@ from types import MappingProxyType
 from typing import Final
 
 from yescale.domain.ids import ProviderId
-from yescale.providers.openai import OPENAI
+from yescale.providers.anthropic import ANTHROPIC
+from yescale.providers.google import GOOGLE
+from yescale.providers.openai import OPENAI, OPENAI_RESPONSES
 from yescale.providers.openai_compatible import OPENAI_COMPATIBLE
 from yescale.providers.provider import Provider
 
@@ -20,4 +22,4 @@ def index(providers: Iterable[Provider]) -> Mapping[ProviderId, Provider]:
     return MappingProxyType(found)
 
 
-PROVIDERS: Final = index((OPENAI, OPENAI_COMPATIBLE))
+PROVIDERS: Final = index((OPENAI, OPENAI_RESPONSES, ANTHROPIC, GOOGLE, OPENAI_COMPATIBLE))

@@ -242,4 +242,5 @@ async def test_pages_of_models_follow_one_another(rig: Rig) -> None:
 async def test_a_key_in_the_query_counts_only_where_google_has_it(rig: Rig) -> None:
     assert (await list_models(rig, f"/v1/models?key=sk-{KEY}")).status == 401
     both = await list_models(rig, "/v1beta/models?key=sk-" + "x" * 48, x_goog_api_key=KEY)
-    assert (both.status, both.json["error"]["code"]) == (400, "conflicting_api_keys")
+    assert (both.status, both.json["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    assert "two different API keys" in both.json["error"]["message"]

@@ -3,11 +3,13 @@
 import logging
 from typing import Final
 
-from yescale.domain.ids import CallId, ChannelId
-from yescale.domain.journal import AttemptNote, OpenCall
+from yescale.domain.ids import CallId, ChannelId, PurseId
+from yescale.domain.journal import AttemptNote, EndLine, OpenCall
+from yescale.domain.money import Nano
 from yescale.gateway.admission import Order, is_admin
 from yescale.gateway.leases import Reservation
 from yescale.gateway.relay.crossing import Crossing
+from yescale.gateway.relay.endings import Bill, Ending
 from yescale.gateway.relay.relay import Relay
 from yescale.gateway.relay.targets import Target
 from yescale.gateway.relay.verdicts import UNUSABLE, Verdict, deadlines
@@ -20,6 +22,7 @@ from yescale.wire.client import Attempt, Sink
 from yescale.wire.server import Exchange
 
 LOG: Final = logging.getLogger("yescale.relay")
+_MOST_ID: Final = 128  # characters of a client's own request id that are kept
 _AGAIN_S: Final = 0.1  # before the only channel is tried once more; twice as long each time
 
 
@@ -106,7 +109,7 @@ class Attempts:
         self.channel = channel.id
         self._tried = (*self._tried, channel.id)
         self._secret = relay.health.pick_secret(channel, now) if len(channel.secrets) > 1 else 0
-        target = relay.targets.find(candidate, self._surface, self._secret, stream=self._order.peek.stream)
+        target = relay.targets.find(candidate, self._order, self._surface.format.id, self._secret)
         if target is None:
             return UNUSABLE
         native = target.format is self._surface.format and not candidate.thinking
@@ -156,7 +159,7 @@ class Attempts:
         """Head and body for an endpoint that speaks another format."""
         if self._crossing is None:
             created = self._relay.clock.wall_ms() // 1_000
-            self._crossing = Crossing(self._surface, self._order, self._call, created)
+            self._crossing = Crossing(self._surface.format, self._order, self._call, created)
         change = Change(model=candidate.upstream_model, limit=self.limit)
         parcel = self._crossing.encode(target, self._body, change, thinking=candidate.thinking)
         if isinstance(parcel, Verdict):
@@ -212,6 +215,44 @@ class Attempts:
             relay.link.rested(candidate.channel.id, self._secret, status)
         elif wait and not verdict.own:
             relay.health.rest_secret(candidate.channel, self._secret, relay.now(), wait)
+
+    def line(self, ending: Ending, bill: Bill, backs: tuple[tuple[PurseId, Nano], ...], first_at: float) -> EndLine:
+        """The call as the journal says it at its end. `first_at`: when the answer began; 0 = it did not."""
+        relay, key, order = self._relay, self._reservation.key, self._order
+        exchange, candidate, now = self._exchange, self.candidate, relay.now()
+        own_id = None if exchange is None else exchange.header(b"x-request-id")
+        note = f"{ending.note}; {bill.note}" if ending.note and bill.note else ending.note or bill.note
+        return EndLine(
+            n=0,
+            id=self._call,
+            at_ms=relay.clock.wall_ms(),
+            key=key.id,
+            account=key.account,
+            username=key.username,
+            key_name=key.name,
+            group=order.offer.group.name,
+            model=order.peek.model,
+            upstream_model="" if candidate is None else candidate.upstream_model,
+            channel=self.channel,
+            outcome=ending.outcome,
+            status=ending.status,
+            stream=order.peek.stream,
+            usage=bill.usage,
+            estimated=bill.estimated,
+            lines=bill.lines,
+            amount=bill.amount,
+            charges=((key.account_purse, bill.amount), (key.key_purse, bill.amount)),
+            attempts=self.notes,
+            first_ms=int((first_at - self._started) * 1_000) if first_at else -1,
+            total_ms=int((now - self._started) * 1_000),
+            snapshot=order.table.snapshot.version,
+            backs=backs,
+            ip="" if exchange is None else exchange.peer,
+            client_request_id="" if own_id is None else own_id[:_MOST_ID].decode("ascii", "replace"),
+            error=ending.code,
+            note=note,
+            losses=self.losses,
+        )
 
     def _describe(self) -> OpenCall:
         """The call as the journal says it while it lasts."""

@@ -150,7 +150,7 @@ class Call:
             order = admission.pin(order, self._credentials.channel)
         candidate = choose(order.offer.tiers, relay.health, relay.now(), relay.rng)
         if candidate is None:
-            self._refuse(self._all_rest(order), peek.model)
+            self._do_without(order, body)
             return
         ceiling, floor = order.ceiling, table.snapshot.minimum_balance
         most = ceiling.most if ceiling.most > floor else floor
@@ -179,6 +179,14 @@ class Call:
         self._ended = True
         body, self._body = self._body or b"", None
         Passage(self._relay, self._exchange, self._surface, order, reservation).start(self._id, body, candidate)
+
+    def _do_without(self, order: Order, body: bytes) -> None:
+        """No channel can take the call: answer with an estimate where that is an answer."""
+        if self._surface.estimate is None:
+            self._refuse(self._all_rest(order), order.peek.model)
+            return
+        self._ended = True
+        self._exchange.respond(200, answers.head(self._id.encode()), self._surface.estimate(body))
 
     def _all_rest(self, order: Order) -> Fault:
         channels = [candidate.channel.id for tier in order.offer.tiers for candidate in tier.candidates]

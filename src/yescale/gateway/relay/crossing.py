@@ -8,15 +8,18 @@ from msgspec.structs import replace
 
 from yescale.domain import faults
 from yescale.domain.chat import ChatRequest
+from yescale.domain.embedding import EmbedRequest
 from yescale.domain.ids import CallId
 from yescale.domain.loss import Loss
+from yescale.domain.profile import Profile
 from yescale.gateway.admission import Order
 from yescale.gateway.relay.targets import Target
 from yescale.gateway.relay.verdicts import UNUSABLE, Verdict
-from yescale.gateway.surfaces import Surface
-from yescale.protocols.codec import Envelope, Malformed
-from yescale.protocols.passthrough import Change
-from yescale.protocols.translation import Translation, encode, with_thinking
+from yescale.protocols.anthropic_messages.thinking import with_thinking
+from yescale.protocols.codec import Codec, Encoded, Envelope, Malformed
+from yescale.protocols.embedding import EmbedCodec
+from yescale.protocols.passthrough import Carrier, Change, Format
+from yescale.protocols.translation import EmbedTranslation, Translation, encode
 
 _PROMPT_BOUND: Final = 2  # the bound counts two bytes as a token; the usual rule is four
 
@@ -28,47 +31,51 @@ class Parcel(Struct, frozen=True):
     body: bytes
     losses: tuple[str, ...]  # all, for the log
     told: tuple[str, ...]  # those that the client is told of
-    carrier: Translation
+    carrier: Carrier
 
 
 class Crossing:
     """One call that some endpoint needs in another format. Decoded once, encoded per attempt."""
 
-    __slots__ = ("_call", "_codec", "_created", "_order", "_request")
+    __slots__ = ("_call", "_created", "_format", "_order", "_request")
 
-    def __init__(self, surface: Surface, order: Order, call: CallId, created: int) -> None:
-        self._codec = surface.format.codec
+    def __init__(self, form: Format, order: Order, call: CallId, created: int) -> None:
+        self._format = form
         self._order = order
         self._call = call
         self._created = created
-        self._request: ChatRequest | None = None
+        self._request: ChatRequest | EmbedRequest | None = None
 
     def encode(self, target: Target, body: bytes, change: Change, *, thinking: bool) -> Parcel | Verdict:
         """The request for a target. A verdict where the request is malformed, or would lose content."""
-        client, upstream = self._codec, target.format.codec
-        if client is None or upstream is None:
-            return UNUSABLE
+        client, upstream = self._format.codec, target.format.codec
         try:
-            request = self._request or client.decode_request(body, self._order.words)
+            if isinstance(client, Codec) and isinstance(upstream, Codec):
+                request = self._chat(client, body)
+                shown = with_thinking(request) if thinking else request
+                encoded = encode(shown, upstream, self._profile(target), change)
+                carrier = Translation(client, target.format, upstream, self._envelope(request))
+                return _pack(encoded, carrier, change)
+            if isinstance(client, EmbedCodec) and isinstance(upstream, EmbedCodec):
+                wanted = self._embedding(client, body)
+                carrier = EmbedTranslation(client, target.format, upstream, wanted)
+                return _pack(upstream.encode_request(wanted, change.model), carrier, change)
         except Malformed as malformed:
             return Verdict(fault=malformed.fault)
-        self._request = request
-        profile = replace(target.profile, max_output=target.profile.max_output or self._order.offer.model.max_output)
-        encoded = encode(with_thinking(request) if thinking else request, upstream, profile, change)
-        lost = next((loss for loss in encoded.losses if loss.weight == "content"), None)
-        if lost is not None:
-            return _refuse(lost)
-        told = _names(loss for loss in encoded.losses if loss.weight == "setting")
-        hints = _names(loss for loss in encoded.losses if loss.weight == "hint")
-        if change.limit is not None:
-            told = (*told, "max_tokens")
-        return Parcel(
-            head="".join(f"{name}: {value}\r\n" for name, value in encoded.headers.items()).encode("ascii"),
-            body=encoded.body,
-            losses=told + hints,
-            told=told,
-            carrier=Translation(client, target.format, upstream, self._envelope(request)),
-        )
+        return UNUSABLE
+
+    def _chat(self, client: Codec, body: bytes) -> ChatRequest:
+        if not isinstance(self._request, ChatRequest):
+            self._request = client.decode_request(body, self._order.words)
+        return self._request
+
+    def _embedding(self, client: EmbedCodec, body: bytes) -> EmbedRequest:
+        if not isinstance(self._request, EmbedRequest):
+            self._request = client.decode_request(body, self._order.words)
+        return self._request
+
+    def _profile(self, target: Target) -> Profile:
+        return replace(target.profile, max_output=target.profile.max_output or self._order.offer.model.max_output)
 
     def _envelope(self, request: ChatRequest) -> Envelope:
         peek = self._order.peek
@@ -79,6 +86,18 @@ class Crossing:
             request=request,
             input_tokens=max(1, peek.prompt_tokens // _PROMPT_BOUND),
         )
+
+
+def _pack(encoded: Encoded, carrier: Carrier, change: Change) -> Parcel | Verdict:
+    lost = next((loss for loss in encoded.losses if loss.weight == "content"), None)
+    if lost is not None:
+        return _refuse(lost)
+    told = _names(loss for loss in encoded.losses if loss.weight == "setting")
+    hints = _names(loss for loss in encoded.losses if loss.weight == "hint")
+    if change.limit is not None:
+        told = (*told, "max_tokens")
+    head = "".join(f"{name}: {value}\r\n" for name, value in encoded.headers.items()).encode("ascii")
+    return Parcel(head, encoded.body, told + hints, told, carrier)
 
 
 def _names(losses: Iterable[Loss]) -> tuple[str, ...]:

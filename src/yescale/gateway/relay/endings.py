@@ -53,13 +53,15 @@ NOTHING: Final = Bill({})
 
 def bill(order: Order, served: Served) -> Bill:
     """Price what was served: the reported usage if it can be believed, else an estimate from sizes."""
+    if order.free:
+        return NOTHING
     reported, note = served.reported, ""
     if reported is not None and (served.believed or believable(order, reported)):
         usage = dict(reported)
     else:
         usage = _estimate(order, served.text_bytes)
         note = NOT_REPORTED if reported is None else NOT_BELIEVED
-    usage[_REQUESTS] = 1
+    usage.setdefault(_REQUESTS, 1)  # a rerank counts its searches so
     lines = quote_at(order.offer.rates, usage)
     if lines is None:
         lines, gaps = _price(order, usage)

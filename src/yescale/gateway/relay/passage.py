@@ -7,8 +7,8 @@ from typing import Final, TypeVar
 
 from yescale.domain import faults
 from yescale.domain.faults import Fault
-from yescale.domain.ids import CallId, PurseId
-from yescale.domain.journal import EndLine, Outcome
+from yescale.domain.ids import CallId
+from yescale.domain.journal import Outcome
 from yescale.domain.money import Nano
 from yescale.gateway import answers
 from yescale.gateway.admission import Order
@@ -30,7 +30,6 @@ DEFECT: Final = "call %s failed inside the gateway: a defect"
 _OK: Final = range(200, 300)
 _MAX_ERROR_BYTES: Final = 256 * 1024
 _WELL: Final = Ending(outcome="ok", status=200)
-_MOST_ID: Final = 128  # characters of a client's own request id that are kept
 
 T = TypeVar("T")
 
@@ -454,47 +453,10 @@ class Passage:
         bill = NOTHING if served is None else endings.bill(self._order, served)
         self._amount = bill.amount
         backs = relay.purses.settle(self._reservation, bill.amount)
-        if relay.journal.end(self._line(ending, bill, backs)):
+        if relay.journal.end(self._tries.line(ending, bill, backs, self._first_at)):
             send()
         else:
             relay.journal.when_written(send)
-
-    def _line(self, ending: Ending, bill: endings.Bill, backs: tuple[tuple[PurseId, Nano], ...]) -> EndLine:
-        relay, key, order = self._relay, self._reservation.key, self._order
-        exchange, candidate, now = self._exchange, self._tries.candidate, relay.now()
-        own_id = exchange.header(b"x-request-id")
-        note = f"{ending.note}; {bill.note}" if ending.note and bill.note else ending.note or bill.note
-        return EndLine(
-            n=0,
-            id=self._id,
-            at_ms=relay.clock.wall_ms(),
-            key=key.id,
-            account=key.account,
-            username=key.username,
-            key_name=key.name,
-            group=order.offer.group.name,
-            model=order.peek.model,
-            upstream_model="" if candidate is None else candidate.upstream_model,
-            channel=self._tries.channel,
-            outcome=ending.outcome,
-            status=ending.status,
-            stream=order.peek.stream,
-            usage=bill.usage,
-            estimated=bill.estimated,
-            lines=bill.lines,
-            amount=bill.amount,
-            charges=((key.account_purse, bill.amount), (key.key_purse, bill.amount)),
-            attempts=self._tries.notes,
-            first_ms=int((self._first_at - exchange.started) * 1_000) if self._first_at else -1,
-            total_ms=int((now - exchange.started) * 1_000),
-            snapshot=order.table.snapshot.version,
-            backs=backs,
-            ip=exchange.peer,
-            client_request_id="" if own_id is None else own_id[:_MOST_ID].decode("ascii", "replace"),
-            error=ending.code,
-            note=note,
-            losses=self._tries.losses,
-        )
 
     def _head(self, kind: bytes) -> bytes:
         """The header lines of an answer that came from an upstream."""

@@ -8,7 +8,7 @@ from msgspec import Struct
 from yescale.domain.ids import ChannelId, ProtocolId
 from yescale.domain.profile import Profile
 from yescale.domain.snapshot import Channel
-from yescale.gateway.surfaces import Surface
+from yescale.gateway.admission import Order
 from yescale.protocols.passthrough import Format
 from yescale.providers.provider import (
     BadChannel,
@@ -64,28 +64,29 @@ class Targets:
     def __init__(self) -> None:
         self._known: dict[_Place, Target | None] = {}
 
-    def find(self, candidate: Candidate, surface: Surface, secret: int, *, stream: bool) -> Target | None:
+    def find(self, candidate: Candidate, order: Order, spoken: ProtocolId, secret: int) -> Target | None:
         """The target, or None where the channel is not usable."""
-        spoken = surface.format.id
-        place = (candidate.channel.id, candidate.upstream_model, surface.operation, spoken, stream, secret)
+        stream = order.peek.stream
+        place = (candidate.channel.id, candidate.upstream_model, order.operation, spoken, stream, secret)
         try:
             return self._known[place]
         except KeyError:
             if len(self._known) >= _MOST:
                 self._known.clear()
-            target = self._known[place] = _build(candidate, surface, secret, stream=stream)
+            target = self._known[place] = _build(candidate, place)
             return target
 
 
-def _build(candidate: Candidate, surface: Surface, secret: int, *, stream: bool) -> Target | None:
+def _build(candidate: Candidate, place: _Place) -> Target | None:
     channel = candidate.channel
+    _, _, operation, spoken, stream, secret = place
     provider = PROVIDERS.get(channel.provider)
     if provider is None:
         LOG.error("channel %d names a provider that this version does not know: %s", channel.id, channel.provider)
         return None
-    endpoint = provider.endpoint(surface.operation, surface.format.id)
+    endpoint = provider.endpoint(operation, spoken)
     if endpoint is None:
-        LOG.error("channel %d: its provider %s has no endpoint for '%s'", channel.id, provider.id, surface.operation)
+        LOG.error("channel %d: its provider %s has no endpoint for '%s'", channel.id, provider.id, operation)
         return None
     request = Request(
         endpoint=endpoint,
@@ -107,6 +108,6 @@ def _build(candidate: Candidate, surface: Surface, secret: int, *, stream: bool)
         head=head.lines,
         format=endpoint.format,
         profile=provider.profile(candidate.upstream_model),
-        passes=endpoint.passes if endpoint.format.id == surface.format.id else (),
+        passes=endpoint.passes if endpoint.format.id == spoken else (),
         signing=Signing(provider.auth, head, channel, request.secret) if callable(provider.auth) else None,
     )

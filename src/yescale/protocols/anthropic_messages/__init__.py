@@ -8,6 +8,7 @@ from typing import Final
 from yescale.domain.ids import ProtocolId
 from yescale.protocols.anthropic_messages import (
     errors,
+    estimate,
     passing,
     request_reading,
     request_writing,
@@ -39,6 +40,7 @@ MESSAGES: Final = Format(
     render_event=errors.render_event,
     read_error=errors.read_error,
     codec=CODEC,
+    keepalive=b'event: ping\ndata: {"type": "ping"}\n\n',
 )
 COUNT_TOKENS: Final = Format(
     id=ProtocolId("anthropic.count_tokens"),
@@ -50,3 +52,5 @@ COUNT_TOKENS: Final = Format(
     render_event=errors.render_event,
     read_error=errors.read_error,
 )
+
+answer_estimate: Final = estimate.answer_estimate

@@ -54,36 +54,8 @@ GENERATE_ARRAY: Final = Format(
     render_event=errors.render_element,
     read_error=errors.read_error,
     codec=ARRAY_CODEC,
-)
-EMBED: Final = Format(
-    id=embeddings.ONE,
-    peek=embeddings.peek,
-    rewrite=embeddings.rewrite,
-    tap=taps.SseTap,
-    read_answer=embeddings.read_answer,
-    render=errors.render,
-    render_event=errors.render_event,
-    read_error=errors.read_error,
-)
-BATCH_EMBED: Final = Format(
-    id=embeddings.BATCH,
-    peek=embeddings.peek,
-    rewrite=embeddings.rewrite,
-    tap=taps.SseTap,
-    read_answer=embeddings.read_answer,
-    render=errors.render,
-    render_event=errors.render_event,
-    read_error=errors.read_error,
-)
-COUNT: Final = Format(
-    id=ProtocolId("gemini.count"),
-    peek=counting.peek,
-    rewrite=embeddings.rewrite,
-    tap=taps.SseTap,
-    read_answer=counting.read_answer,
-    render=errors.render,
-    render_event=errors.render_event,
-    read_error=errors.read_error,
+    stream_kind=b"application/json",
+    keepalive=b"",  # between the elements of an array nothing may stand that an element might not follow
 )
 EMBED_CODEC: Final = EmbedCodec(
     id=embeddings.ONE,
@@ -99,3 +71,37 @@ BATCH_EMBED_CODEC: Final = EmbedCodec(
     decode_response=embeddings.decode_response,
     encode_response=embeddings.encode_batch,
 )
+EMBED: Final = Format(
+    id=embeddings.ONE,
+    peek=embeddings.peek,
+    rewrite=embeddings.rewrite,
+    tap=taps.SseTap,
+    read_answer=embeddings.read_answer,
+    render=errors.render,
+    render_event=errors.render_event,
+    read_error=errors.read_error,
+    codec=EMBED_CODEC,
+)
+BATCH_EMBED: Final = Format(
+    id=embeddings.BATCH,
+    peek=embeddings.peek,
+    rewrite=embeddings.rewrite,
+    tap=taps.SseTap,
+    read_answer=embeddings.read_answer,
+    render=errors.render,
+    render_event=errors.render_event,
+    read_error=errors.read_error,
+    codec=BATCH_EMBED_CODEC,
+)
+COUNT: Final = Format(
+    id=ProtocolId("gemini.count"),
+    peek=counting.peek,
+    rewrite=embeddings.rewrite,
+    tap=taps.SseTap,
+    read_answer=counting.read_answer,
+    render=errors.render,
+    render_event=errors.render_event,
+    read_error=errors.read_error,
+)
+
+answer_estimate: Final = counting.answer_estimate

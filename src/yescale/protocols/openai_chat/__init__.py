@@ -12,6 +12,7 @@ from yescale.protocols.openai_chat import (
     completions,
     completions_codec,
     decoding,
+    embedding,
     encoding,
     errors,
     moderations,
@@ -55,6 +56,7 @@ EMBEDDINGS: Final = Format(
     render=errors.render,
     render_event=errors.render_event,
     read_error=errors.read_error,
+    codec=embedding.CODEC,
 )
 COMPLETIONS: Final = Format(
     id=completions_codec.ID,

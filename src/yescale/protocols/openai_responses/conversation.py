@@ -74,8 +74,10 @@ def continuation(body: bytes) -> Continuation | Fault:
     """Read a request that `peek` has let pass; a Fault names the field at fault. The other functions come after."""
     wire = read(_KEPT, body)
     fields = read(_FIELDS, body)  # names that are no text are skipped by `peek`, and `expand` reads them
-    if isinstance(wire, Fault) or isinstance(fields, Fault):
-        return wire if isinstance(wire, Fault) else fields
+    if isinstance(wire, Fault):
+        return wire
+    if isinstance(fields, Fault):
+        return fields
     return Continuation(wire.previous_response_id or "", wire.store is not False)
 
 
