@@ -46,7 +46,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
         "Upstream.on_message_complete", "Upstream._finish", "Upstream._reset", "Pool.keep", "Attempt.deliver",
     ),
     "usage read from the answer": ("read_chat", "count"),
-    "its price, line by line": ("bill", "quote_at", "believable"),
+    "its price, line by line": ("bill", "quote_at", "believable", "measure"),
     "the journal's line: its fields": ("Passage._line",),
     "the journal's line: encoded, numbered, with its checksum": ("Journal._bytes_of", "Journal.end"),
     "the journal's line: the system call": ("Journal._write", "Journal._try"),

@@ -15,3 +15,7 @@ def run(callback: Callable[P, object], *arguments: P.args, **named: P.kwargs) ->
         callback(*arguments, **named)
     except Exception:
         _LOG.exception("a callback failed")
+
+
+def say_nothing() -> None:
+    """Where nobody is there to hear the end."""

@@ -259,3 +259,35 @@ def test_a_file_beside_the_messages_may_fill_the_context_and_one_that_a_text_nam
     assert peek(f'{{"model":"m","x":{{"file_id":"f"}},{MESSAGES}}}').prompt_tokens > 10**9
     quoted = json.dumps('"file_id" ' * 100)
     assert peek(f'{{"model":"m","messages":[{{"content":{quoted}}}]}}').prompt_tokens < 10_000
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ["model", "stream_options", "messages", "max_tokens"],
+        ["messages", "model", "max_tokens", "stream_options"],
+        ["max_tokens", "metadata", "messages", "stream_options", "model"],
+    ],
+)
+def test_fields_around_several_long_texts_are_changed_where_they_lie(order: list[str]) -> None:
+    text = "say " * 400
+    said: dict[str, Any] = {
+        "model": "m",
+        "stream": True,
+        "stream_options": {"include_usage": False},
+        "max_tokens": None,
+        "metadata": {"content": text},
+        "messages": [{"content": text}, {"content": "short"}, {"content": text + "more"}, {"content": text}],
+    }
+    body = json.dumps({name: said[name] for name in (*order, "stream")})
+    changed = json.loads(change(body, model="other", limit=7))
+    assert changed == json.loads(body) | {
+        "model": "other", "stream_options": {"include_usage": True}, "max_tokens": 7
+    }  # fmt: skip
+
+
+def test_a_field_said_twice_around_long_texts_is_found() -> None:
+    """Promise 1: what is priced is what is sent."""
+    long = json.dumps("say " * 400)
+    body = f'{{"model":"m","messages":[{{"content":{long}}},{{"content":{long}}}],"model":"dear"}}'
+    assert isinstance(peek_chat(body.encode()), Fault)

@@ -198,7 +198,8 @@ class Attempts:
 
     def praise(self) -> None:
         """The channel answered."""
-        self._relay.health.answered(self.channel, self._relay.now())
+        if self._relay.health.unwell:
+            self._relay.health.answered(self.channel, self._relay.now())
 
     def blame(self) -> None:
         """The channel failed: counted once per call, however often it was tried."""

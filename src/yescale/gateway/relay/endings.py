@@ -11,7 +11,7 @@ from yescale.domain.usage import INPUT_METERS, OUTPUT_METERS, Meter, Usage
 from yescale.gateway.admission import UNSTATED_CONTEXT, Order
 from yescale.pricing.book import Facts, Unpriced
 from yescale.pricing.quote import quote, quote_at
-from yescale.protocols.passthrough import BYTES_PER_TOKEN
+from yescale.protocols.passthrough import BYTES_PER_TOKEN, Answer
 
 _REQUESTS: Final = Meter.REQUESTS
 _ENDLESS: Final = 2**62
@@ -72,6 +72,14 @@ def bill(order: Order, served: Served) -> Bill:
     for line in lines:
         amount += line.amount
     return Bill(usage, lines, amount, note != "", note)
+
+
+def measure(order: Order, answer: Answer, body: bytes) -> Served:
+    """What a whole answer says of itself; its text is measured only where its usage cannot be believed."""
+    usage = answer.usage
+    if usage is not None and believable(order, usage):
+        return Served(usage, 0, believed=True)
+    return Served(usage, answer.text_bytes(body))
 
 
 def affordable_bytes(order: Order, cost: Nano) -> int:

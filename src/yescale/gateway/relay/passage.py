@@ -12,6 +12,7 @@ from yescale.domain.journal import Outcome
 from yescale.domain.money import Nano
 from yescale.gateway import answers
 from yescale.gateway.admission import Order
+from yescale.gateway.callbacks import say_nothing
 from yescale.gateway.leases import Reservation
 from yescale.gateway.relay import endings, verdicts
 from yescale.gateway.relay.attempts import Attempts
@@ -32,10 +33,6 @@ _MAX_ERROR_BYTES: Final = 256 * 1024
 _WELL: Final = Ending(outcome="ok", status=200)
 
 T = TypeVar("T")
-
-
-def _say_nothing() -> None:
-    """Nobody is there to hear the end."""
 
 
 class Passage:
@@ -270,19 +267,16 @@ class Passage:
             self._fail(verdicts.GARBAGE, attempt.status, "garbage")
             return
         self._committed = True
-        if self._relay.health.unwell:
-            self._tries.praise()
+        self._tries.praise()
         kind = attempt.fields.get(b"content-type", b"")
         kind = kind if kind.startswith(answers.JSON) else answers.JSON  # some say text/plain of what is JSON
-        usage = answer.usage
-        believed = usage is not None and endings.believable(self._order, usage)
-        served = Served(usage, 0 if believed else answer.text_bytes(body), believed)
+        served = endings.measure(self._order, answer, body)
         ending = self._well(200) if self._gone_at else _WELL
         self._settle(ending, served, partial(self._send_whole, kind, answer.translated or body))
 
     def _send_whole(self, kind: bytes, body: bytes) -> None:
-        head = answers.whole_head(self._id.encode(), kind, self._amount) + self._tries.head_lines()
-        self._exchange.respond(200, head, body)
+        head = answers.whole_head(self._id.encode(), kind, self._amount)
+        self._exchange.respond(200, head + self._tries.head_lines(), body)
 
     def _hear_error(self, attempt: Attempt, body: bytes) -> None:
         """A whole answer that is an error: the client's mistake, or a reason to try elsewhere."""
@@ -435,7 +429,7 @@ class Passage:
         ending = Ending(outcome="upstream_error", status=status, code=faults.INTERNAL.code, note="defect")
         self._settle(ending, served, partial(self._tell, faults.INTERNAL))
 
-    def _settle(self, ending: Ending, served: Served | None, send: Callable[[], object] = _say_nothing) -> None:
+    def _settle(self, ending: Ending, served: Served | None, send: Callable[[], object] = say_nothing) -> None:
         """The one ending: charge, write the line, and only then send the last bytes."""
         if self._ended:
             return
