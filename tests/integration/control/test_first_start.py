@@ -21,6 +21,7 @@ from tests.integration.control.worker import RawJournal, RawWorker, new_incarnat
 from yescale.control.app import offline
 from yescale.control.node import HomeTaken
 from yescale.control.operations import operate
+from yescale.control.sandbox import FAKE_PROVIDERS
 from yescale.control.secrets import verify_password
 from yescale.settings import Settings
 from yescale.store.database import Database, open_database
@@ -63,8 +64,10 @@ async def test_a_later_start_makes_nothing_twice_and_follows_the_sandbox(databas
         first = house.note
     async with enter_house(home, database_url, sandbox_port=5001, port=3100) as house:
         assert house.note == first | {"sandbox_url": "http://127.0.0.1:5001", "base_url": "http://127.0.0.1:3100"}
-        [channel] = await read_rows(house.context.database, channels.select())
-        assert channel["base_url"] == "http://127.0.0.1:5001/openai/v1"
+        rows = await read_rows(house.context.database, channels.select())
+        expected = {fake.name: f"http://127.0.0.1:5001{fake.path}" for fake in FAKE_PROVIDERS}
+        assert {row["name"]: row["base_url"] for row in rows} == expected
+        assert len(rows) == len(FAKE_PROVIDERS)
         assert len(await read_rows(house.context.database, accounts.select())) == 2
         assert (await house.get("user")).json()["data"]["quota"] == 500_000
 
@@ -72,8 +75,8 @@ async def test_a_later_start_makes_nothing_twice_and_follows_the_sandbox(databas
 async def test_a_sandbox_that_is_not_started_gets_no_calls(database_url: str, home: Path) -> None:
     for sandbox, status in ((True, 1), (False, 2), (True, 1)):
         async with enter_house(home, database_url, sandbox=sandbox) as house:
-            [channel] = await read_rows(house.context.database, channels.select())
-            assert channel["status"] == status
+            rows = await read_rows(house.context.database, channels.select())
+            assert [row["status"] for row in rows] == [status] * len(FAKE_PROVIDERS)
 
 
 async def test_the_first_password_leaves_the_note_when_it_is_changed(database_url: str) -> None:

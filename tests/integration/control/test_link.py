@@ -32,7 +32,7 @@ async def test_a_hello_is_answered_by_welcome_and_then_the_snapshot(house: House
     welcome, snapshot = worker.received[0], worker.received[1]["snapshot"]
     assert len(welcome["key_pepper"]) == 32
     assert {group["name"]: group["ratio"] for group in snapshot["groups"]}["claude"] == 1_750_000
-    [channel] = snapshot["channels"]
+    channel = next(channel for channel in snapshot["channels"] if channel["name"] == "sandbox")
     assert channel["base_url"] == "http://127.0.0.1:4999/openai/v1"
     assert channel["models"]["gpt-4o+*"] == "gpt-4o+*"
     by_name = {model["name"]: model for model in snapshot["models"]}
