@@ -71,6 +71,18 @@ def _spread(scenario: str) -> Callable[[Figures], float]:
     return lambda results: (p99(results) - p50(results)) / 1000
 
 
+def _translated(results: Figures) -> float:
+    """The dearest pair's chunk in translation, by a chunk that passes: both with all that a worker does around it."""
+    passed = _of(CHUNKS, "cpu_us")(results)
+    costs = results["translation"]["chunk_us"]
+    dearest = max(cost for upstream, row in costs.items() for client, cost in row.items() if client != upstream)
+    return (passed - costs["openai.chat"]["openai.chat"] + dearest) / passed
+
+
+def _reencoded(results: Figures) -> float:
+    return max(cost for row in results["translation"]["conversation_ms"].values() for cost in row.values())
+
+
 ONE, CHUNKS, BEHIND_TLS = "one connection", "64 streams, 6,400 chunks/s", "2 KB, upstream behind TLS"
 
 BARS = (
@@ -104,6 +116,8 @@ BARS = (
         )
         for database, limit in (("SQLite", 3_000), ("PostgreSQL", 5_000))
     ),
+    Bar(name="chunk in translation, times a passed one", limit=4, measured=_translated, unit="x"),
+    Bar(name="200 messages with tools re-encoded", limit=2, measured=_reencoded, unit="ms"),
     Bar(name="calls per core, times LiteLLM", limit=150, measured=_times("LiteLLM"), unit="x", least=True),
     Bar(name="calls per core, times Portkey", limit=30, measured=_times("Portkey"), unit="x", least=True),
 )

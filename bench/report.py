@@ -183,10 +183,25 @@ def _soak(results: Results) -> Iterator[str]:
     )
 
 
+def _translation(results: Results) -> Iterator[str]:
+    if "translation" not in results:
+        return
+    section = results["translation"]
+    yield _place(section)
+    for name, words in (("chunk_us", "µs a chunk, from / to"), ("conversation_ms", "ms a conversation, from / to")):
+        table = section[name]
+        yield ""
+        yield from _table(
+            (words, *table),
+            ((row, *(f"{costs[to]:.1f}" if to in costs else "-" for to in table)) for row, costs in table.items()),
+        )
+
+
 SECTIONS: dict[str, Callable[[Results], Iterator[str]]] = {
     "bars": _bars,
     "measured": _loads,
     "settlement": _settlement,
+    "translation": _translation,
     "peers": _peers,
     "soak": _soak,
 }

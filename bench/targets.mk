@@ -8,6 +8,7 @@ CALLS ?= 1000000
 
 bench: dev ## measure yescale beside nginx, and write docs/performance.md
 	@$(bin)/python -m bench.run $(ARGS)
+	@$(bin)/python -m bench.translating $(filter --try,$(ARGS))
 
 bench-inside: dev ## a call through a worker's own code alone, without sockets, and where its time goes
 	@$(bin)/python -m bench.inside $(ARGS)
