@@ -10,6 +10,7 @@ import argparse
 import gc
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,18 +23,20 @@ from yescale.domain.events import Event, MessageEnd, MessageStart, PartDelta, Pa
 from yescale.domain.ids import ProtocolId
 from yescale.domain.profile import Profile
 from yescale.domain.usage import Meter
-from yescale.protocols.codec import NO_WORDS, Codec, Envelope
+from yescale.protocols.codec import NO_WORDS, Codec, Encoded, Envelope, PathWords
 from yescale.protocols.passthrough import Format, Tap
 from yescale.protocols.registry import FORMATS
 from yescale.protocols.translation import Translation
 
-CHAT = ProtocolId("openai.chat")
+Decode = Callable[[bytes, PathWords], ChatRequest]
+Encode = Callable[[ChatRequest, Profile], Encoded]
 CHAT_FORMATS = tuple(
     FORMATS[ProtocolId(name)] for name in ("openai.chat", "openai.responses", "anthropic.messages", "gemini.generate")
 )
 CHUNKS = 500
 TURNS = 200
 MOST_EVENT = 1 << 20
+PROFILE = Profile(max_output=8_192)
 BATCHES = 15
 REQUEST = ChatRequest(
     model="m", messages=(Message(role="user", parts=(Text(text="hello"),)),), max_tokens=1_000, stream=True
@@ -116,23 +119,27 @@ def measure_chunks(batches: int) -> dict[str, dict[str, float]]:
         for client in CHAT_FORMATS:
             translation = Translation(codec_of(client), upstream, codec_of(upstream), ENVELOPE)
             carrier = upstream if client is upstream else translation
-            cost = least_us(lambda carrier=carrier: feed(lambda: carrier.tap(True, MOST_EVENT), pieces), batches)
+            cost = least_us(partial(feed, partial(carrier.tap, True, MOST_EVENT), pieces), batches)
             found.setdefault(upstream.id, {})[client.id] = cost / CHUNKS
     return found
+
+
+def reencode(decode: Decode, encode: Encode, body: bytes) -> None:
+    """A request from one format to another."""
+    encode(decode(body, NO_WORDS), PROFILE)
 
 
 def measure_conversation(batches: int) -> dict[str, dict[str, float]]:
     """Decoding and encoding of the long conversation, in milliseconds."""
     found: dict[str, dict[str, float]] = {}
-    profile = Profile(max_output=8_192)
     for client in CHAT_FORMATS:
-        body = codec_of(client).encode_request(conversation(), profile).body
+        body = codec_of(client).encode_request(conversation(), PROFILE).body
         decode = codec_of(client).decode_request
         for upstream in CHAT_FORMATS:
             if upstream is client:
                 continue
             encode = codec_of(upstream).encode_request
-            cost = least_us(lambda: encode(decode(body, NO_WORDS), profile), batches)  # noqa: B023 - called at once
+            cost = least_us(partial(reencode, decode, encode, body), batches)
             found.setdefault(client.id, {})[upstream.id] = cost / 1_000
     return found
 
