@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from yescale.domain.faults import Fault
 from yescale.protocols.codec import Malformed
-from yescale.protocols.reading import read, wrong
+from yescale.protocols.reading import BROKEN, read, wrong
 
 T = TypeVar("T")
 
@@ -26,6 +26,7 @@ _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
 _LIST: Final = msgspec.json.Decoder(list[Raw])
 _HUMP: Final = re.compile(r"_([a-z0-9])")
 _ARRAY: Final = ord("[")
+_NULL: Final = b"null"
 
 
 def camel(name: str) -> str:
@@ -35,7 +36,7 @@ def camel(name: str) -> str:
 
 def is_null(raw: Raw | bytes) -> bool:
     """Whether a value is null, which says nothing."""
-    return bytes(raw) == b"null"
+    return len(memoryview(raw)) == len(_NULL) and bytes(raw) == _NULL
 
 
 def refuse(field: str | None, message: str) -> Malformed:
@@ -52,10 +53,13 @@ def each(raw: Raw | bytes, where: str) -> Sequence[Raw]:
 
 def value_of(raw: Raw | bytes, where: str, decoder: msgspec.json.Decoder[T]) -> T:
     """A value of one type."""
-    found = read(decoder, bytes(raw), where)
-    if isinstance(found, Fault):
-        raise Malformed(found)
-    return found
+    try:
+        return decoder.decode(raw)
+    except BROKEN:
+        found = read(decoder, bytes(raw), where)  # for its words
+        if isinstance(found, Fault):
+            raise Malformed(found) from None
+        return found
 
 
 def text_of(raw: Raw, where: str) -> str:
@@ -77,10 +81,11 @@ class Members:
         for name, value in value_of(raw, where, _OBJECT).items():
             if is_null(value):
                 continue
-            if camel(name) in self._left:
-                field = self.path(camel(name))
+            spelled = camel(name) if "_" in name else name
+            if spelled in self._left:
+                field = self.path(spelled)
                 raise refuse(field, f"'{field}' is said twice; say it once.")
-            self._left[camel(name)] = value
+            self._left[spelled] = value
 
     def path(self, name: str) -> str:
         """Where a member stands in the body."""

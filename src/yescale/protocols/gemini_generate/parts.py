@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from yescale.domain.content import (
@@ -34,6 +34,7 @@ from yescale.domain.content import (
 from yescale.domain.ids import ProtocolId
 from yescale.protocols.gemini_generate.members import FLAG, STRING, Members, refuse, text_of, value_of
 from yescale.protocols.gemini_generate.seals import ORIGIN, uncarry
+from yescale.protocols.reading import BROKEN
 
 _ENCODER: Final = msgspec.json.Encoder()
 _STORED: Final = re.compile(r"(?!https?://)|https://generativelanguage\.googleapis\.com/")
@@ -80,8 +81,31 @@ class Calls:
         return f"call_{hashlib.blake2b(seed, digest_size=12).hexdigest()}"
 
 
+class WirePlain(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A part that is text and says nothing else: most are."""
+
+    text: str
+
+
+_PLAIN: Final = msgspec.json.Decoder(WirePlain)
+_PLAIN_START: Final = b'{"text"'
+
+
+def _read_plain(raw: Raw) -> Text | None:
+    """The text of the usual part; None = whoever reads every part shall read it."""
+    if bytes(memoryview(raw)[: len(_PLAIN_START)]) != _PLAIN_START:
+        return None
+    try:
+        return Text(text=_PLAIN.decode(raw).text)
+    except BROKEN:
+        return None
+
+
 def decode_part(raw: Raw, where: str, calls: Calls) -> tuple[Part, ...]:
     """One part of the wire: one part, and where it has a seal that no field holds, an empty thought with it."""
+    plain = _read_plain(raw)
+    if plain is not None:
+        return (plain,)
     members = Members(raw, where)
     thought = members.take("thought", FLAG) or False
     seal, origin = uncarry(members.take("thoughtSignature", STRING) or "")
