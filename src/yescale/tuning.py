@@ -45,7 +45,7 @@ class MoneySettings(Struct, frozen=True, kw_only=True):
 class RelaySettings(Struct, frozen=True, kw_only=True):
     """How a call is carried to a provider and back."""
 
-    max_body_bytes: Some = 32 * 1024 * 1024  # of a request
+    max_body_bytes: Some = 64 * 1024 * 1024  # of a request
     max_answer_bytes: Some = 64 * 1024 * 1024  # a whole (not streamed) answer
     max_event_bytes: Some = 8 * 1024 * 1024  # one event of a stream
     max_attempts: Some = 4  # channels tried for one call

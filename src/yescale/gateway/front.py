@@ -16,6 +16,7 @@ from yescale.wire.client import Origin
 from yescale.wire.server import Exchange
 
 _RELAY: Final = Kind.RELAY
+_SHOWN: Final = 200  # bytes of an unknown path
 _HEALTHY: Final = b'{"status":"ok"}'
 
 
@@ -41,8 +42,7 @@ class Front:
         """A request's head is here; returns how large a body may be."""
         place = surfaces.find(exchange.path)
         if place is None:
-            exchange.listener = Forwarding(self._relay, exchange, self._control, self._proto)
-            return self._relay.settings.max_body_bytes
+            return self._open_unknown(exchange)
         method = b"GET" if exchange.method == b"HEAD" else exchange.method
         surface = place.methods.get(method)
         if surface is None:
@@ -63,6 +63,16 @@ class Front:
         place = surfaces.find(exchange.path) if exchange is not None else None
         form = openai_chat.CHAT if place is None else next(iter(place.methods.values())).format
         return answers.reject(status, reason, form, self._relay.ids.mint())
+
+    def _open_unknown(self, exchange: Exchange) -> int:
+        form = surfaces.find_family(exchange.path)
+        if form is None:
+            exchange.listener = Forwarding(self._relay, exchange, self._control, self._proto)
+            return self._relay.settings.max_body_bytes
+        method, path = exchange.method.decode("latin-1"), exchange.path[:_SHOWN].decode("latin-1")
+        fault = faults.UNKNOWN_PATH.saying(f"Invalid URL ({method} {path})")
+        answers.refuse(exchange, fault, form, self._relay.ids.mint())
+        return 0
 
     def _open(self, exchange: Exchange, place: Place, surface: Surface) -> int:
         match surface.kind:

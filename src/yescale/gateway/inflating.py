@@ -11,6 +11,8 @@ from yescale.domain.faults import Fault
 _GZIP: Final = 16 + zlib.MAX_WBITS
 # RFC 9110, 8.4.1: `deflate` is the zlib format; what is anything else is refused with 415.
 _WINDOWS: Final[Mapping[bytes, int]] = MappingProxyType({b"gzip": _GZIP, b"x-gzip": _GZIP, b"deflate": zlib.MAX_WBITS})
+_MOST_RATIO: Final = 100  # beyond it a body is made to cost us more than whoever sent it
+_FREE: Final = 1024 * 1024  # bytes that any body may grow to
 _IDENTITY: Final = b"identity"
 
 
@@ -23,6 +25,7 @@ def find_coding(value: bytes | None) -> int | Fault:
 
 def inflate(body: bytes, coding: int, limit: int) -> bytes | Fault:
     """The body as it was before it was compressed; a Fault where it is broken or longer than `limit` bytes."""
+    limit = min(limit, _FREE + _MOST_RATIO * len(body))
     stream = zlib.decompressobj(coding)
     try:
         whole = stream.decompress(body, limit + 1)

@@ -15,8 +15,10 @@ from yescale.gateway.catalogues import Shape
 from yescale.gateway.keys import Unavailable
 from yescale.gateway.relay.relay import Relay
 from yescale.gateway.surfaces import Surface
+from yescale.protocols import anthropic_messages
 from yescale.wire.server import Exchange
 
+_ANTHROPIC: Final = b"anthropic-version"
 _JSON: Final = msgspec.json.Encoder()
 
 
@@ -84,9 +86,11 @@ class Listing:
 
     def _shape(self) -> Shape:
         """Anthropic's clients ask the same path as OpenAI's, with a header of their own."""
-        if self._exchange.header(b"anthropic-version") is not None:
+        if self._exchange.header(_ANTHROPIC) is not None:
             return catalogues.ANTHROPIC
         return self._surface.listing
 
     def _refuse(self, fault: Fault) -> None:
-        answers.refuse(self._exchange, fault, self._surface.format, self._id)
+        anthropic = self._exchange.header(_ANTHROPIC) is not None
+        form = anthropic_messages.MESSAGES if anthropic else self._surface.format
+        answers.refuse(self._exchange, fault, form, self._id)

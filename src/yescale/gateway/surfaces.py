@@ -188,6 +188,15 @@ def _look_up(path: bytes) -> Place | None:
     return None if b"*" in path else _PLACES.get(path)
 
 
+# Whose words answer below a path that nobody has.
+_FAMILIES: Final = ((b"/v1beta/", gemini_generate.GENERATE), (b"/v1/messages/", anthropic_messages.MESSAGES))
+
+
+def find_family(path: bytes) -> Format | None:
+    """The format of a path's family, all of whose paths are the gateway's; None = what is unknown here is control's."""
+    return next((form for stem, form in _FAMILIES if path.startswith(stem)), None)
+
+
 def choose(surface: Surface, query: bytes) -> Surface:
     """The surface that answers a query: the one that the path names, or what one of its parameters asks for."""
     if surface.by_query is not None and query and surface.by_query[0] in query.split(b"&"):

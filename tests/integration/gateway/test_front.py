@@ -64,7 +64,7 @@ async def test_a_compressed_body_is_read(rig: Rig, coding: str, packed: Callable
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        (gzip.compress(b" " * (32 * 1024 * 1024 + 1)), 413),
+        (gzip.compress(b" " * (16 * 1024 * 1024)), 413),
         (gzip.compress(CHAT)[:-3], 400),
         (gzip.compress(CHAT) + b"more", 400),
         (zlib.compress(CHAT), 400),
@@ -236,7 +236,9 @@ async def test_pages_of_models_follow_one_another(rig: Rig) -> None:
     assert [entry["id"] for entry in before["data"]] == [whole["models"][-2]["name"].removeprefix("models/")]
     assert before["has_more"] is True
     wrong = await list_models(rig, "/v1/models?limit=x", **anthropic)
-    assert (wrong.status, wrong.json["error"]["param"]) == (400, "limit")
+    assert (wrong.status, wrong.json["error"]["type"]) == (400, "invalid_request_error")
+    assert wrong.json["type"] == "error"
+    assert "'limit'" in wrong.json["error"]["message"]
 
 
 async def test_a_key_in_the_query_counts_only_where_google_has_it(rig: Rig) -> None:
@@ -244,3 +246,13 @@ async def test_a_key_in_the_query_counts_only_where_google_has_it(rig: Rig) -> N
     both = await list_models(rig, "/v1beta/models?key=sk-" + "x" * 48, x_goog_api_key=KEY)
     assert (both.status, both.json["error"]["status"]) == (400, "INVALID_ARGUMENT")
     assert "two different API keys" in both.json["error"]["message"]
+
+
+async def test_an_unknown_path_is_refused_in_the_words_of_its_family(rig: Rig) -> None:
+    google = await ask(rig, "POST", "/v1beta/tunedModels/x:generateContent", CHAT, x_goog_api_key=KEY)
+    assert (google.status, google.json["error"]["status"]) == (404, "NOT_FOUND")
+    assert "POST /v1beta/tunedModels/x:generateContent" in google.json["error"]["message"]
+    anthropic = await ask(rig, "GET", "/v1/messages/batches", x_api_key=KEY)
+    assert (anthropic.status, anthropic.json["type"]) == (404, "error")
+    assert anthropic.json["error"]["type"] == "not_found_error"
+    assert rig.control.asked == []
