@@ -259,3 +259,21 @@ def test_a_file_beside_the_messages_may_fill_the_context_and_one_that_a_text_nam
     assert peek(f'{{"model":"m","x":{{"file_id":"f"}},{MESSAGES}}}').prompt_tokens > 10**9
     quoted = json.dumps('"file_id" ' * 100)
     assert peek(f'{{"model":"m","messages":[{{"content":{quoted}}}]}}').prompt_tokens < 10_000
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        ('{"model":"m","stream":true,' + MESSAGES + "}", '{"model":"m","stream":true,' + MESSAGES + "}"),
+        (
+            '{"model":"m","stream":true,"stream_options":{"include_usage":true},' + MESSAGES + "}",
+            '{"model":"m","stream":true,"stream_options":null,' + MESSAGES + "}",
+        ),
+        (
+            '{"model":"m","stream_options":{"include_usage":true},' + MESSAGES + "}",
+            '{"model":"m","stream_options":{"include_usage":true},' + MESSAGES + "}",
+        ),
+    ],
+)
+def test_an_upstream_that_refuses_to_be_asked_for_usage_is_not_asked(body: str, sent: str) -> None:
+    assert change(body, ask_usage=False) == sent
