@@ -99,7 +99,7 @@ def _build(candidate: Candidate, place: _Place) -> Target | None:
         secret=channel.secrets[secret] if channel.secrets else "",
     )
     try:
-        origin, _ = Origin.parse(channel.base_url or provider.base_url)
+        origin, _ = Origin.parse((channel.base_url or provider.base_url).partition("?")[0])
         head = build_head(channel, provider, request)
     except BadChannel as error:
         LOG.error("%s; mend the channel", error)  # noqa: TRY400 - no defect: no traceback
