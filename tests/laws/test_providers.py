@@ -7,9 +7,7 @@ from hypothesis import strategies as st
 from yescale.domain.ids import ChannelId
 from yescale.domain.profile import Profile
 from yescale.domain.snapshot import Channel
-from yescale.protocols.anthropic_messages import clouds
-from yescale.protocols.bedrock_converse import CONVERSE
-from yescale.protocols.registry import FORMATS
+from yescale.protocols.registry import FORMATS, UPSTREAM_FORMATS
 from yescale.providers.provider import Endpoint, Provider, Request, build_head
 from yescale.providers.registry import PROVIDERS, index
 
@@ -20,7 +18,7 @@ ENDPOINTS = [
     for operation, endpoints in provider.endpoints.items()
     for endpoint in endpoints
 ]
-KNOWN = {*FORMATS.values(), CONVERSE, clouds.BEDROCK, clouds.VERTEX}
+KNOWN = (*FORMATS.values(), *UPSTREAM_FORMATS.values())
 OPERATIONS = {"chat", "complete", "count", "embed", "moderate", "rerank"}
 
 
