@@ -23,9 +23,9 @@ from yescale.domain.event_grammar import check
 from yescale.domain.events import Event, MessageStart, PartDelta, PartStart, StreamEnd, StreamError, UsageReport
 from yescale.domain.faults import MALFORMED, FaultType
 from yescale.domain.profile import Profile
-from yescale.protocols.codec import Codec, Encoded, Envelope, Garbled, Malformed, PathWords
+from yescale.protocols.codec import Codec, Encoded, Envelope, Garbled, Malformed, PathWords, UpstreamCodec
 from yescale.protocols.passthrough import Format
-from yescale.protocols.registry import CODECS, FORMATS
+from yescale.protocols.registry import CODECS, FORMATS, UPSTREAM_FORMATS
 
 LIMIT = 1_000_000
 MARK = "QUJDMTIz"  # base64, too
@@ -37,6 +37,8 @@ law = settings(
 )
 pytestmark = pytest.mark.timeout(20 + EXAMPLES)
 each_codec = pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS.keys())
+WRITERS: dict[str, UpstreamCodec] = {**CODECS, **{name: form.codec for name, form in UPSTREAM_FORMATS.items()}}
+each_writer = pytest.mark.parametrize("codec", WRITERS.values(), ids=WRITERS.keys())  # upstream, at least
 each_format = pytest.mark.parametrize("format_", FORMATS.values(), ids=FORMATS.keys())
 
 
@@ -270,9 +272,9 @@ def test_an_error_that_was_rendered_reads_as_one(format_: Format) -> None:
 # Law 6: on the wire or in the losses; nothing third.
 
 
-@each_codec
+@each_writer
 @pytest.mark.parametrize("kind", make.MARKED)
-def test_every_part_is_on_the_wire_or_in_the_losses(codec: Codec, kind: str) -> None:
+def test_every_part_is_on_the_wire_or_in_the_losses(codec: UpstreamCodec, kind: str) -> None:
     role, part = make.MARKED[kind](MARK, codec.id)
     before = Message(role="assistant", parts=(ToolCall(id="call_0", name="g", arguments="{}"),))
     message = Message(role=role, parts=(part,))
@@ -291,17 +293,17 @@ def _loses(losses: Sequence[object], kind: str) -> bool:
     )
 
 
-@each_codec
+@each_writer
 @pytest.mark.parametrize("tool", make.HOSTED_TOOLS, ids=lambda tool: tool.kind)
-def test_every_tool_of_a_provider_is_on_the_wire_or_in_the_losses(codec: Codec, tool: make.HostedTool) -> None:
+def test_every_tool_of_a_provider_is_on_the_wire_or_in_the_losses(codec: UpstreamCodec, tool: make.HostedTool) -> None:
     plain = ChatRequest(model="m-1", messages=(Message(role="user", parts=(Text(text="hi"),)),), max_tokens=2_000)
     without = codec.encode_request(plain, Profile())
     with_tool = codec.encode_request(replace(plain, tools=(tool,)), Profile())
     assert with_tool.body != without.body or told.names_it(with_tool.losses, ["tool"])
 
 
-@each_codec
-def test_extras_of_another_format_are_lost_by_name(codec: Codec) -> None:
+@each_writer
+def test_extras_of_another_format_are_lost_by_name(codec: UpstreamCodec) -> None:
     request = ChatRequest(
         model="m-1",
         messages=(Message(role="user", parts=(Text(text="hi"),)),),

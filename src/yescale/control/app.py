@@ -27,6 +27,7 @@ from yescale.control.notes import NOTE_FILE
 from yescale.control.secrets import Vault, open_vault
 from yescale.control.settlement import Pace, Settlement
 from yescale.control.snapshot import Snapshots
+from yescale.control.tokens import Tokens
 from yescale.control.workers import Workers
 from yescale.settings import Settings
 from yescale.store.database import Database, DatabaseAway, open_database
@@ -129,10 +130,16 @@ class Control(Struct, frozen=True, kw_only=True):
     workers: Workers
     draws: Draws
     snapshots: Snapshots
+    tokens: Tokens
     link: LinkServer
     feed: Feed
     heartbeat: Heartbeat
     http: HttpServer
+
+    def renew(self) -> None:
+        """Hand on the tokens that are new."""
+        self.snapshots.renew()
+        self.workers.publish(self.snapshots.current)
 
     async def prepare(self, settings: Settings) -> None:
         """What needs the database before anyone is served. Raises DatabaseAway."""
@@ -148,7 +155,8 @@ class Control(Struct, frozen=True, kw_only=True):
 def _compose(settings: Settings, database: Database, vault: Vault) -> Control:
     node = read_node_id(settings.home)
     workers = Workers()
-    snapshots = Snapshots(database, vault, settings.money)
+    tokens = Tokens()
+    snapshots = Snapshots(database, vault, settings.money, tokens)
     settlement = Settlement(database, settings.journals, node, _pace(settings))
     draws = Draws(Lender(database, node), workers, settlement.catch_up, settings.money.recall_s)
 
@@ -173,6 +181,7 @@ def _compose(settings: Settings, database: Database, vault: Vault) -> Control:
         workers=workers,
         draws=draws,
         snapshots=snapshots,
+        tokens=tokens,
         link=link,
         feed=feed,
         heartbeat=Heartbeat(database, node, secrets.token_hex(16), workers.tell_of_node),
@@ -186,6 +195,7 @@ async def _serving(settings: Settings, control: Control) -> AsyncGenerator[None]
     loops = (
         control.settlement.run(),
         control.feed.run(),
+        control.tokens.run(control.renew),
         control.heartbeat.run(settings.control.heartbeat_s, settings.money.lost_node_s),
     )
     try:

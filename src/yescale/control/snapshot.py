@@ -1,11 +1,15 @@
-"""The snapshot that workers serve from: built whole from the database, with the providers' secrets opened."""
+"""The snapshot that workers serve from: built whole from the database, with the providers' secrets opened and service
+accounts exchanged for tokens.
+"""
 
 import logging
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from yescale.control.secrets import SecretUnusable, Vault, seal, unseal
+from yescale.control.tokens import Tokens
 from yescale.domain.ids import ModelName, ProviderId
 from yescale.domain.snapshot import Channel, Snapshot
 from yescale.store import changes
@@ -24,8 +28,10 @@ _SECRETS: Final = msgspec.json.Decoder(tuple[str, ...])
 class Snapshots:
     """The newest snapshot, and how to make a newer one."""
 
-    def __init__(self, database: Database, vault: Vault, money: MoneySettings) -> None:
+    def __init__(self, database: Database, vault: Vault, money: MoneySettings, tokens: Tokens) -> None:
         self.current = Snapshot(version=0)
+        self._opened: tuple[Channel, ...] = ()
+        self._tokens = tokens
         self._database = database
         self._vault = vault
         self._money = money
@@ -39,15 +45,20 @@ class Snapshots:
             channels = await list_channels(connection, enabled_only=True)
             prices = await current_prices(connection)
         opened = (open_channel(row, self._vault) for row in channels)
+        self._opened = tuple(channel for channel in opened if channel is not None)
         self.current = Snapshot(
             version=version,
             groups=groups,
             models=tuple(row.model for row in models),
-            channels=tuple(channel for channel in opened if channel is not None),
+            channels=self._tokens.wear(self._opened),
             prices=prices,
             insufficient_funds_status=self._money.insufficient_funds_status,
             minimum_balance=self._money.minimum_balance,
         )
+
+    def renew(self) -> None:
+        """The same with the tokens of now."""
+        self.current = replace(self.current, channels=self._tokens.wear(self._opened))
 
 
 def open_channel(row: ChannelRow, vault: Vault) -> Channel | None:

@@ -12,7 +12,9 @@ class Profile(Struct, frozen=True, kw_only=True, gc=False):
     limit_field: str = "max_tokens"  # OpenAI chat: where the output limit stands
     thinks: Literal["no", "budget", "effort", "adaptive"] = "effort"  # how it is told to think, where the format can
     samples: bool = True  # takes temperature, top_p, penalties
+    asks_usage: bool = True  # OpenAI chat: a stream may be asked for its usage; else it tells it unasked
     developer: bool = False  # OpenAI chat: system words stand in the role `developer`
     late_system: bool = True  # a system message may stand behind others (promise 25)
     schemas: bool = True  # takes a JSON Schema for its output
+    cache_points: bool = True  # Converse: takes marks of what is to be cached
     seals_required: bool = False  # Gemini 3: a call of a tool without its seal is refused

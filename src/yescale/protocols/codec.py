@@ -56,6 +56,14 @@ class Envelope(Struct, frozen=True, kw_only=True):
     input_tokens: int = 0  # our estimate, for formats that say the prompt's size first (promise 24)
 
 
+class Quirk(Protocol):
+    """A tweak of a request that a provider needs, by name, beside what its format and profile say. Pure."""
+
+    def __call__(self, request: ChatRequest) -> tuple[ChatRequest, tuple[Loss, ...]]:
+        """The request as the provider takes it, and what it lost by that."""
+        ...
+
+
 class StreamDecoder(Protocol):
     """Upstream bytes in, canonical events out, wherever the network cut them. Both raise Garbled."""
 
@@ -76,13 +84,18 @@ class StreamEncoder(Protocol):
         ...
 
 
-class Codec(Struct, frozen=True, kw_only=True):
-    """One wire format of chat, in both directions."""
+class UpstreamCodec(Struct, frozen=True, kw_only=True):
+    """The half of a wire format of chat that faces providers."""
 
     id: ProtocolId
-    decode_request: Callable[[bytes, PathWords], ChatRequest]  # raises Malformed
     encode_request: Callable[[ChatRequest, Profile], Encoded]
     decode_response: Callable[[bytes], ChatResponse]  # raises Garbled
-    encode_response: Callable[[ChatResponse, Envelope], bytes]
     stream_decoder: Callable[[int], StreamDecoder]  # the longest event in bytes
+
+
+class Codec(UpstreamCodec, frozen=True, kw_only=True):
+    """One wire format of chat, in both directions."""
+
+    decode_request: Callable[[bytes, PathWords], ChatRequest]  # raises Malformed
+    encode_response: Callable[[ChatResponse, Envelope], bytes]
     stream_encoder: Callable[[Envelope], StreamEncoder]

@@ -8,7 +8,7 @@ from msgspec import Struct
 from yescale.domain.faults import Fault
 from yescale.domain.ids import ModelName, ProtocolId
 from yescale.domain.usage import Usage
-from yescale.protocols.codec import Codec, PathWords
+from yescale.protocols.codec import PathWords, UpstreamCodec
 from yescale.protocols.embedding import EmbedCodec
 
 BYTES_PER_TOKEN: Final = 4  # of text, where usage must be estimated; the usual rule of thumb
@@ -39,6 +39,7 @@ class Change(Struct, frozen=True, kw_only=True, gc=False):
     model: str
     limit: int | None = None  # output tokens that the grant pays for, where the client declared none
     limit_field: str = "max_tokens"
+    ask_usage: bool = True  # False: the upstream refuses to be asked, and tells it anyway
 
 
 class Answer(Struct, frozen=True, gc=False):
@@ -120,6 +121,18 @@ class Format(Struct, frozen=True, kw_only=True):
     render: Callable[[Fault, str], bytes]  # the error body, naming the request id
     render_event: Callable[[Fault, str], bytes]  # the same as an event of a stream
     read_error: Callable[[bytes], UpstreamError]
-    codec: Codec | EmbedCodec | None = None  # None: calls of this format are carried unchanged or not at all
+    codec: UpstreamCodec | EmbedCodec | None = None  # None: calls of this format are carried unchanged or not at all
     stream_kind: bytes = b"text/event-stream"  # its content type, without parameters
     keepalive: bytes = b": keepalive\n\n"  # what a silent stream may send between events; empty = nothing can be sent
+
+
+class UpstreamFormat(Struct, frozen=True, kw_only=True):
+    """A wire format of chat that providers alone speak: every call is translated to it."""
+
+    id: ProtocolId
+    read_error: Callable[[bytes], UpstreamError]
+    codec: UpstreamCodec
+    stream_kind: bytes = b"text/event-stream"
+
+
+AnyFormat = Format | UpstreamFormat

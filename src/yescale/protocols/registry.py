@@ -5,9 +5,10 @@ from types import MappingProxyType
 from typing import Final, Protocol, TypeVar
 
 from yescale.domain.ids import ProtocolId
-from yescale.protocols import anthropic_messages, gemini_generate, openai_chat, openai_responses
+from yescale.protocols import anthropic_messages, bedrock_converse, gemini_generate, openai_chat, openai_responses
+from yescale.protocols.anthropic_messages import clouds
 from yescale.protocols.codec import Codec
-from yescale.protocols.passthrough import Format
+from yescale.protocols.passthrough import Format, UpstreamFormat
 
 
 class _Named(Protocol):
@@ -47,4 +48,8 @@ FORMATS: Final[Mapping[ProtocolId, Format]] = index(
 )
 CODECS: Final[Mapping[ProtocolId, Codec]] = index(
     format_.codec for format_ in FORMATS.values() if isinstance(format_.codec, Codec)
+)
+# Those that no client speaks.
+UPSTREAM_FORMATS: Final[Mapping[ProtocolId, UpstreamFormat]] = index(
+    (bedrock_converse.CONVERSE, clouds.BEDROCK, clouds.VERTEX)
 )

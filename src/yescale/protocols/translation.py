@@ -1,6 +1,6 @@
 """Calls whose two sides speak different formats: the request re-encoded, the answer translated as it comes. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -18,21 +18,37 @@ from yescale.domain.events import (
     StreamError,
     UsageReport,
 )
+from yescale.domain.loss import Loss
 from yescale.domain.profile import Profile
 from yescale.domain.usage import Usage
-from yescale.protocols.codec import Codec, Encoded, Envelope, Garbled, StreamDecoder, StreamEncoder
+from yescale.protocols.codec import (
+    Codec,
+    Encoded,
+    Envelope,
+    Garbled,
+    Quirk,
+    StreamDecoder,
+    StreamEncoder,
+    UpstreamCodec,
+)
 from yescale.protocols.embedding import EmbedCodec
-from yescale.protocols.passthrough import Answer, Change, Format, Tap, UpstreamError
+from yescale.protocols.passthrough import Answer, AnyFormat, Change, Format, Tap, UpstreamError
 
 _UNREADABLE: Final = UpstreamError(message="The provider's stream could not be read.")
 
 
-def encode(request: ChatRequest, upstream: Codec, profile: Profile, change: Change) -> Encoded:
+def encode(
+    request: ChatRequest, upstream: UpstreamCodec, profile: Profile, change: Change, quirks: Sequence[Quirk] = ()
+) -> Encoded:
     """The request as an endpoint of another format takes it: its model, a limit where one must be, usage asked for."""
     limit = request.max_tokens if change.limit is None else change.limit
-    return upstream.encode_request(
-        replace(request, model=change.model, max_tokens=limit, usage_wanted=request.stream), profile
-    )
+    request = replace(request, model=change.model, max_tokens=limit, usage_wanted=request.stream)
+    lost: list[Loss] = []
+    for quirk in quirks:
+        request, losses = quirk(request)
+        lost += losses
+    encoded = upstream.encode_request(request, profile)
+    return replace(encoded, losses=(*lost, *encoded.losses)) if lost else encoded
 
 
 class Translation:
@@ -40,7 +56,7 @@ class Translation:
 
     __slots__ = ("_client", "_endpoint", "_envelope", "_upstream", "stream_kind")
 
-    def __init__(self, client: Codec, endpoint: Format, upstream: Codec, envelope: Envelope) -> None:
+    def __init__(self, client: Codec, endpoint: AnyFormat, upstream: UpstreamCodec, envelope: Envelope) -> None:
         self._client = client
         self._upstream = upstream
         self._envelope = envelope

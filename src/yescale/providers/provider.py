@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
@@ -10,7 +10,8 @@ from msgspec import Struct
 from yescale.domain.ids import ProtocolId, ProviderId
 from yescale.domain.profile import Profile
 from yescale.domain.snapshot import Channel
-from yescale.protocols.passthrough import Format
+from yescale.protocols.codec import Quirk
+from yescale.protocols.passthrough import AnyFormat, UpstreamError
 
 _FORBIDDEN: Final = frozenset(
     {"content-length", "transfer-encoding", "connection", "host", "upgrade", "te", "trailer", "expect"}
@@ -80,13 +81,33 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     `{model}` in a path stands for the upstream's model name; `query` follows a `?`.
     """
 
-    format: Format
+    format: AnyFormat
     path: str
     stream_path: str = ""  # "" = the same
     query: str = ""
     stream_query: str = ""
     headers: Mapping[str, str] = _NOTHING
     passes: tuple[Passed, ...] = ()
+    quirks: tuple[Quirk, ...] = ()  # of requests that are translated; what passes unchanged stays untouched
+
+
+class Blame(Struct, frozen=True, kw_only=True):
+    """A row of what a provider's errors mean where their status says too little or something else. What a row leaves
+    out fits anything.
+    """
+
+    who: Literal["account", "busy", "caller", "provider"]  # ours there, all of them now, the client, its machines
+    status: int = 0
+    code: str = ""  # as `code` or as `type`
+    words: str = ""  # of the message, in lower case
+
+    def fits(self, status: int, error: UpstreamError) -> bool:
+        """Whether this row speaks of an error."""
+        return (
+            self.status in (0, status)
+            and self.code in ("", error.code, error.type)
+            and self.words in error.message.lower()
+        )
 
 
 def know_nothing(_model: str) -> Profile:
@@ -103,6 +124,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     auth: Auth | Signer
     endpoints: Mapping[str, tuple[Endpoint, ...]]  # by operation; the first is what others are translated to
     profile: Callable[[str], Profile] = know_nothing  # by upstream model
+    blame: tuple[Blame, ...] = ()  # the first row that fits says what an error means; else its status does
 
     def endpoint(self, operation: str, spoken: ProtocolId) -> Endpoint | None:
         """The endpoint of an operation that speaks the client's format, else the first that can be translated to."""

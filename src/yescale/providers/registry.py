@@ -6,10 +6,14 @@ from typing import Final
 
 from yescale.domain.ids import ProviderId
 from yescale.providers.anthropic import ANTHROPIC
+from yescale.providers.azure import AZURE, AZURE_V1
+from yescale.providers.bedrock import BEDROCK, BEDROCK_ANTHROPIC
+from yescale.providers.compatible import COMPATIBLE
 from yescale.providers.google import GOOGLE
 from yescale.providers.openai import OPENAI, OPENAI_RESPONSES
 from yescale.providers.openai_compatible import OPENAI_COMPATIBLE
 from yescale.providers.provider import Provider
+from yescale.providers.vertex import VERTEX, VERTEX_ANTHROPIC
 
 
 def index(providers: Iterable[Provider]) -> Mapping[ProviderId, Provider]:
@@ -22,4 +26,11 @@ def index(providers: Iterable[Provider]) -> Mapping[ProviderId, Provider]:
     return MappingProxyType(found)
 
 
-PROVIDERS: Final = index((OPENAI, OPENAI_RESPONSES, ANTHROPIC, GOOGLE, OPENAI_COMPATIBLE))
+PROVIDERS: Final = index(
+    (
+        *(OPENAI, OPENAI_RESPONSES, ANTHROPIC, GOOGLE),
+        *(AZURE, AZURE_V1, BEDROCK, BEDROCK_ANTHROPIC, VERTEX, VERTEX_ANTHROPIC),
+        *COMPATIBLE,
+        OPENAI_COMPATIBLE,
+    )
+)

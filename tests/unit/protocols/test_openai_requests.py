@@ -291,3 +291,21 @@ def test_a_field_said_twice_around_long_texts_is_found() -> None:
     long = json.dumps("say " * 400)
     body = f'{{"model":"m","messages":[{{"content":{long}}},{{"content":{long}}}],"model":"dear"}}'
     assert isinstance(peek_chat(body.encode()), Fault)
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        ('{"model":"m","stream":true,' + MESSAGES + "}", '{"model":"m","stream":true,' + MESSAGES + "}"),
+        (
+            '{"model":"m","stream":true,"stream_options":{"include_usage":true},' + MESSAGES + "}",
+            '{"model":"m","stream":true,"stream_options":null,' + MESSAGES + "}",
+        ),
+        (
+            '{"model":"m","stream_options":{"include_usage":true},' + MESSAGES + "}",
+            '{"model":"m","stream_options":{"include_usage":true},' + MESSAGES + "}",
+        ),
+    ],
+)
+def test_an_upstream_that_refuses_to_be_asked_for_usage_is_not_asked(body: str, sent: str) -> None:
+    assert change(body, ask_usage=False) == sent

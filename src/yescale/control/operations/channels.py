@@ -9,6 +9,7 @@ from msgspec import UNSET, Struct, UnsetType, convert, field
 from msgspec.structs import asdict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from yescale.control.accounts import is_account
 from yescale.control.context import Context
 from yescale.control.operations.refusals import OperationRefused
 from yescale.control.secrets import SecretUnusable
@@ -32,6 +33,7 @@ _ENABLED: Final = 1
 _DISABLED: Final = 2
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
+_QUERY: Final = re.compile(r"[\w.-]+=[\w.-]+(?:&[\w.-]+=[\w.-]+)*", re.ASCII)  # as Azure's api-version
 _MOST_WEIGHT: Final = 1_000_000
 
 
@@ -218,16 +220,18 @@ def _amiss_in_url(url: str) -> str:
         return f"{url!r} is not a URL."
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_fits:
         return f"{url!r} is not a URL of the form https://host/path."
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        return "A base URL holds no user, password, query or fragment; secrets have a field of their own."
+    if parts.username is not None or parts.password is not None or parts.fragment:
+        return "A base URL holds no user, password or fragment; secrets have a field of their own."
+    if parts.query and not _QUERY.fullmatch(parts.query):
+        return "The query of a base URL is of the form name=value; secrets have a field of their own."
     if any(ord(character) <= 0x20 or ord(character) >= 0x7F for character in url):
         return "A base URL holds no spaces and no characters beyond ASCII."
     return ""
 
 
 def _amiss_in_secrets(secrets: tuple[str, ...]) -> str:
-    fit = secrets and all(secret and _VALUE.fullmatch(secret) for secret in secrets)
-    return "" if fit else "A channel needs at least one secret, of printable ASCII characters."
+    fit = secrets and all(secret and (_VALUE.fullmatch(secret) or is_account(secret)) for secret in secrets)
+    return "" if fit else "A channel needs at least one secret, of printable ASCII characters or a service account."
 
 
 def _amiss_in_models(models: Mapping[str, str]) -> str:

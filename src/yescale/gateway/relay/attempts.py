@@ -12,10 +12,10 @@ from yescale.gateway.relay.crossing import Crossing
 from yescale.gateway.relay.endings import Bill, Ending
 from yescale.gateway.relay.relay import Relay
 from yescale.gateway.relay.targets import Target
-from yescale.gateway.relay.verdicts import UNUSABLE, Verdict, deadlines
+from yescale.gateway.relay.verdicts import UNUSABLE, Verdict, deadlines, judge_answer, retry_after, with_wait
 from yescale.gateway.surfaces import Surface
-from yescale.protocols.passthrough import Carrier, Change
-from yescale.providers.provider import BadChannel
+from yescale.protocols.passthrough import Carrier, Change, UpstreamError
+from yescale.providers.provider import BadChannel, Blame
 from yescale.routing.plan import choose
 from yescale.routing.table import Candidate
 from yescale.wire.client import Attempt, Sink
@@ -30,6 +30,7 @@ class Attempts:
     """`current` is the attempt under way; `candidate` where it, or the last one, went; `notes` the ended ones."""
 
     __slots__ = (
+        "_blame",
         "_body",
         "_call",
         "_crossing",
@@ -58,6 +59,7 @@ class Attempts:
         self._order = order
         self._reservation = reservation
         self._call = CallId("")
+        self._blame: tuple[Blame, ...] = ()  # what the current attempt's provider means by its errors
         self._body = b""
         self._exchange: Exchange | None = None
         self._started = 0.0
@@ -112,6 +114,7 @@ class Attempts:
         target = relay.targets.find(candidate, self._order, self._surface.format.id, self._secret)
         if target is None:
             return UNUSABLE
+        self._blame = target.blame
         native = target.format is self._surface.format and not candidate.thinking
         parcel = self._rewrite(target, candidate) if native else self._translate(target, candidate)
         if isinstance(parcel, Verdict):
@@ -133,10 +136,15 @@ class Attempts:
 
     def _rewrite(self, target: Target, candidate: Candidate) -> tuple[bytes, bytes]:
         """Head and body for an endpoint that speaks the client's format."""
-        form = self.carrier = target.format
+        form = self.carrier = self._surface.format  # which is the target's
         field = target.profile.limit_field
         self.losses = self.told = () if self.limit is None else (self._order.peek.limit_field or field,)
-        change = Change(model=candidate.upstream_model, limit=self.limit, limit_field=field)
+        change = Change(
+            model=candidate.upstream_model,
+            limit=self.limit,
+            limit_field=field,
+            ask_usage=target.profile.asks_usage,
+        )
         body = form.rewrite(self._body, self._order.peek, change)
         return (self._pass_headers(target) if target.passes else target.head), body
 
@@ -206,7 +214,15 @@ class Attempts:
         if self._tried.count(self.channel) == 1:
             self._relay.health.fail(self.channel, self._reservation.key.account, self._relay.now())
 
-    def rest_secret(self, verdict: Verdict, status: int, wait: int | None) -> None:
+    def judge(self, attempt: Attempt, body: bytes) -> tuple[Verdict, UpstreamError]:
+        """What an answer means that is none, and what it says; a secret that it complains of is left alone."""
+        error = self.carrier.read_error(body)
+        verdict = judge_answer(attempt.status, error, self._blame)
+        wait = retry_after(attempt.header(b"retry-after"))
+        self._rest_secret(verdict, attempt.status, wait)
+        return with_wait(verdict, wait), error
+
+    def _rest_secret(self, verdict: Verdict, status: int, wait: int | None) -> None:
         """Leave a secret alone that was refused (the operator is told) or that is asked to wait."""
         candidate, relay = self.candidate, self._relay
         if candidate is None:

@@ -16,7 +16,7 @@ from yescale.gateway.admission import Order
 from yescale.gateway.relay.targets import Target
 from yescale.gateway.relay.verdicts import UNUSABLE, Verdict
 from yescale.protocols.anthropic_messages.thinking import with_thinking
-from yescale.protocols.codec import Codec, Encoded, Envelope, Malformed
+from yescale.protocols.codec import Codec, Encoded, Envelope, Malformed, UpstreamCodec
 from yescale.protocols.embedding import EmbedCodec
 from yescale.protocols.passthrough import Carrier, Change, Format
 from yescale.protocols.translation import EmbedTranslation, Translation, encode
@@ -48,17 +48,18 @@ class Crossing:
 
     def encode(self, target: Target, body: bytes, change: Change, *, thinking: bool) -> Parcel | Verdict:
         """The request for a target. A verdict where the request is malformed, or would lose content."""
-        client, upstream = self._format.codec, target.format.codec
+        client, endpoint = self._format.codec, target.format
+        upstream = endpoint.codec
         try:
-            if isinstance(client, Codec) and isinstance(upstream, Codec):
+            if isinstance(client, Codec) and isinstance(upstream, UpstreamCodec):
                 request = self._chat(client, body)
                 shown = with_thinking(request) if thinking else request
-                encoded = encode(shown, upstream, self._profile(target), change)
-                carrier = Translation(client, target.format, upstream, self._envelope(request))
+                encoded = encode(shown, upstream, self._profile(target), change, target.quirks)
+                carrier = Translation(client, endpoint, upstream, self._envelope(request))
                 return _pack(encoded, carrier, change)
-            if isinstance(client, EmbedCodec) and isinstance(upstream, EmbedCodec):
+            if isinstance(client, EmbedCodec) and isinstance(upstream, EmbedCodec) and isinstance(endpoint, Format):
                 wanted = self._embedding(client, body)
-                carrier = EmbedTranslation(client, target.format, upstream, wanted)
+                carrier = EmbedTranslation(client, endpoint, upstream, wanted)
                 return _pack(upstream.encode_request(wanted, change.model), carrier, change)
         except Malformed as malformed:
             return Verdict(fault=malformed.fault)

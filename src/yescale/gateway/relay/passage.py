@@ -264,7 +264,7 @@ class Passage:
     def _weigh(self, attempt: Attempt, body: bytes) -> None:
         answer = None if self._order.peek.stream else self._tries.carrier.read_answer(body)
         if answer is None:
-            self._fail(verdicts.GARBAGE, attempt.status, "garbage")
+            self._hear_error(attempt, body)
             return
         self._committed = True
         self._tries.praise()
@@ -280,14 +280,11 @@ class Passage:
 
     def _hear_error(self, attempt: Attempt, body: bytes) -> None:
         """A whole answer that is an error: the client's mistake, or a reason to try elsewhere."""
-        error = self._tries.carrier.read_error(body)
-        verdict = verdicts.judge_answer(attempt.status, error)
-        wait = verdicts.retry_after(attempt.header(b"retry-after"))
-        self._tries.rest_secret(verdict, attempt.status, wait)
+        verdict, error = self._tries.judge(attempt, body)
         if verdict.own:
-            self._pass_on(attempt.status, body, error)
+            self._pass_on(400 if attempt.status in _OK else attempt.status, body, error)
         else:
-            self._fail(verdicts.with_wait(verdict, wait), attempt.status)
+            self._fail(verdict, attempt.status, "garbage" if verdict is verdicts.GARBAGE else "")
 
     def _pass_on(self, status: int, body: bytes, error: UpstreamError) -> None:
         """The client's own mistake, found by the upstream: its status, and its body without our secrets."""

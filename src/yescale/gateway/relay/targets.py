@@ -9,9 +9,11 @@ from yescale.domain.ids import ChannelId, ProtocolId
 from yescale.domain.profile import Profile
 from yescale.domain.snapshot import Channel
 from yescale.gateway.admission import Order
-from yescale.protocols.passthrough import Format
+from yescale.protocols.codec import Quirk
+from yescale.protocols.passthrough import AnyFormat
 from yescale.providers.provider import (
     BadChannel,
+    Blame,
     Head,
     Passed,
     Request,
@@ -47,9 +49,11 @@ class Target(Struct, frozen=True, kw_only=True):
 
     origin: Origin
     head: bytes
-    format: Format
+    format: AnyFormat
     profile: Profile
     passes: tuple[Passed, ...] = ()
+    quirks: tuple[Quirk, ...] = ()
+    blame: tuple[Blame, ...] = ()
     signing: Signing | None = None
 
 
@@ -95,7 +99,7 @@ def _build(candidate: Candidate, place: _Place) -> Target | None:
         secret=channel.secrets[secret] if channel.secrets else "",
     )
     try:
-        origin, _ = Origin.parse(channel.base_url or provider.base_url)
+        origin, _ = Origin.parse((channel.base_url or provider.base_url).partition("?")[0])
         head = build_head(channel, provider, request)
     except BadChannel as error:
         LOG.error("%s; mend the channel", error)  # noqa: TRY400 - no defect: no traceback
@@ -109,5 +113,7 @@ def _build(candidate: Candidate, place: _Place) -> Target | None:
         format=endpoint.format,
         profile=provider.profile(candidate.upstream_model),
         passes=endpoint.passes if endpoint.format.id == spoken else (),
+        quirks=endpoint.quirks,
+        blame=provider.blame,
         signing=Signing(provider.auth, head, channel, request.secret) if callable(provider.auth) else None,
     )

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from yescale.domain import faults
 from yescale.domain.faults import Fault, FaultType
 from yescale.protocols.passthrough import UpstreamError, scrub
+from yescale.providers.provider import Blame
 from yescale.tuning import RelaySettings
 from yescale.wire.client import Attempt, Deadlines, Failure
 
@@ -56,6 +57,9 @@ _STATUSES: Final[Mapping[int, Verdict]] = MappingProxyType(
         524: _SLOW,
     }
 )
+_BLAMED: Final[Mapping[str, Verdict]] = MappingProxyType(
+    {"account": _OUR_ACCOUNT, "busy": _BUSY, "caller": _OWN, "provider": _BROKEN}
+)
 _FAILURES: Final[Mapping[Failure, Verdict]] = MappingProxyType(
     {
         Failure.CONNECT_TIMEOUT: _SLOW,
@@ -68,6 +72,7 @@ _FAILURES: Final[Mapping[Failure, Verdict]] = MappingProxyType(
     }
 )
 _NEGLIGIBLE_S: Final = 1.0  # a first attempt takes the deadlines as they are
+_SUCCESSES: Final = range(200, 300)
 _CLIENT_ERRORS: Final = range(400, 500)
 
 # What a client's own mistake is called, where its body cannot be passed on.
@@ -118,10 +123,16 @@ def is_stream(attempt: Attempt, expected: bytes) -> bool:
     return attempt.header(b"content-encoding") in (None, b"identity")
 
 
-def judge_answer(status: int, error: UpstreamError) -> Verdict:
-    """An attempt that was answered with an error. OpenAI says 429 `insufficient_quota` where our account is empty:
+def judge_answer(status: int, error: UpstreamError, blame: tuple[Blame, ...] = ()) -> Verdict:
+    """An attempt that was answered with an error, some with a status of success. `blame`: what the provider means by
+    its errors. OpenAI says 429 `insufficient_quota` where our account is empty:
     https://platform.openai.com/docs/guides/error-codes
     """
+    who = next((row.who for row in blame if row.fits(status, error)), None)
+    if who is not None:
+        return _BLAMED[who]
+    if status in _SUCCESSES:
+        return GARBAGE
     if status == faults.UPSTREAM_BUSY.status and "insufficient_quota" in (error.code, error.type):
         return _OUR_ACCOUNT
     known = _STATUSES.get(status)

@@ -40,7 +40,7 @@ def encode_request(request: ChatRequest, profile: Profile) -> Encoded:
     speeches = Speeches(profile)
     body: Json = {"model": request.model, "messages": [*speeches.write(request)]}
     for fields in (
-        _streaming(request),
+        _streaming(request, profile),
         _limits(request, profile, speeches),
         _sampling(request, profile, speeches),
         _tools(request, speeches),
@@ -54,8 +54,10 @@ def encode_request(request: ChatRequest, profile: Profile) -> Encoded:
     return Encoded(_ENCODER.encode(body), tuple(speeches.losses.values()))
 
 
-def _streaming(request: ChatRequest) -> Json:
-    return {"stream": True, "stream_options": {"include_usage": True}} if request.stream else {}
+def _streaming(request: ChatRequest, profile: Profile) -> Json:
+    if not request.stream:
+        return {}
+    return {"stream": True, "stream_options": {"include_usage": True}} if profile.asks_usage else {"stream": True}
 
 
 def _limits(request: ChatRequest, profile: Profile, speeches: Speeches) -> Json:

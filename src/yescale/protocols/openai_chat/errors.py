@@ -45,9 +45,12 @@ def read_error(body: bytes) -> UpstreamError:
                 param=_field(error.param),
             )
         case str() as message:
-            return UpstreamError(message=message[:_LONGEST])
+            return UpstreamError(message=message[:_LONGEST], code=_words(wire.code))
+        case None if wire.base_resp is not None and wire.base_resp.status_code:
+            told = wire.base_resp
+            return UpstreamError(message=_words(told.status_msg), code=str(told.status_code))
         case None:
-            return UpstreamError(message=_words(wire.message) or _words(wire.detail))
+            return UpstreamError(message=_words(wire.message) or _words(wire.detail), code=_words(wire.code))
 
 
 def _words(value: object) -> str:

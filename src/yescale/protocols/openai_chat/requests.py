@@ -95,18 +95,20 @@ def rewrite(body: bytes, peek: Peek, change: Change) -> bytes:
 
     `body` is what `peek` was read from. Fields that are new go to the front; every other byte stays as it was.
     """
-    if change.model == peek.model and change.limit is None and (peek.wants_usage or not peek.stream):
+    settled = not peek.stream or (peek.wants_usage if change.ask_usage else not peek.options_said)
+    if settled and change.model == peek.model and change.limit is None:
         return body
     spans = peek.texts or (peek.long,)
     edits: list[tuple[int, int, bytes]] = []
     added: list[bytes] = []
     if change.model != peek.model:
         edits.append((*fields.place_among(body, spans, "model", _SINGLE), _STRING.encode(change.model)))
-    if peek.stream and not peek.wants_usage:
-        if peek.options_said:
-            edits.append(_ask_usage(body, spans))
-        else:
-            added.append(b'"stream_options":{"include_usage":true},')
+    if not settled and not change.ask_usage:
+        edits += _unask_usage(body, spans)
+    elif not settled and peek.options_said:
+        edits.append(_ask_usage(body, spans))
+    elif not settled:
+        added.append(b'"stream_options":{"include_usage":true},')
     if change.limit is not None:
         if peek.limit_field:
             edits.append((*fields.place_among(body, spans, peek.limit_field, _SINGLE), b"%d" % change.limit))
@@ -126,6 +128,14 @@ def _ask_usage(body: bytes, spans: Sequence[fields.Span]) -> tuple[int, int, byt
         inside = inner["include_usage"]
         return begin + inside[0], begin + inside[1], b"true"
     return begin + 1, begin + 1, b'"include_usage":true,'
+
+
+def _unask_usage(body: bytes, spans: Sequence[fields.Span]) -> list[tuple[int, int, bytes]]:
+    """The edit that takes the words out of `stream_options`, for an upstream that refuses them."""
+    try:
+        return [(*fields.place_among(body, spans, "stream_options", _SINGLE), b"null")]
+    except (fields.Twice, fields.TooManyMarks):
+        return []  # the upstream will say what it does not take
 
 
 def _check_names(names: list[bytes], around: bytes) -> Fault | None:

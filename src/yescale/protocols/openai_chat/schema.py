@@ -115,9 +115,18 @@ class WireError(Struct, frozen=True, gc=False):
     param: Any = None
 
 
+class WireOutcome(Struct, frozen=True, gc=False):
+    """MiniMax's `base_resp`, which tells of errors under a status of success; 0 tells of none."""
+
+    status_code: int = 0
+    status_msg: Any = None
+
+
 class WireErrorBody(Struct, frozen=True, gc=False):
     """An error body; some servers answer a bare string, or the fields without an envelope."""
 
     error: WireError | str | None = None
     message: Any = None
+    code: Any = None
     detail: Any = None
+    base_resp: WireOutcome | None = None
