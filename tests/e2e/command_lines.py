@@ -152,7 +152,7 @@ def run(agent: CommandLine, yescale: Installation, model: str, content: str) -> 
         prompt = f"Create the file.\nsandbox-call: {tool} {json.dumps(arguments)}"
         ended = subprocess.run(
             [NODE / "node", MODULES / agent.program, *_with_prompt(setup.arguments, prompt)],
-            cwd=made.parent, env=_alone(home, address) | setup.environment, stdin=subprocess.DEVNULL,
+            cwd=made.parent, env={**_alone(home, address), **setup.environment}, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=RUN_S, check=False,
         )  # fmt: skip
         return Outcome(

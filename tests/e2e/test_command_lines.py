@@ -1,11 +1,12 @@
 """Claude Code, Codex and Gemini CLI do a task with a tool of theirs, over an upstream of each format."""
 
+import json
 import time
 from typing import Any
 
 import pytest
 
-from tests.e2e.command_lines import CLAUDE_CODE, CODEX, GEMINI_CLI, CommandLine, run
+from tests.e2e.command_lines import CLAUDE_CODE, CODEX, GEMINI_CLI, MODULES, ROOT, CommandLine, run
 from tests.e2e.installation import Installation
 from tests.e2e.upstreams import ANTHROPIC, CHAT, GEMINI, RESPONSES, Upstream
 
@@ -75,3 +76,9 @@ def test_an_agent_creates_a_file_over_an_upstream(
     assert all(row["amount"] > 0 for row in told)
     losses = {name for row in told for name in row["losses"]}
     assert losses <= (set() if upstream is OWN[agent.name] else LOST[agent.name])
+
+
+def test_the_page_names_the_versions_that_are_tested() -> None:
+    pinned = json.loads((MODULES.parent / "package.json").read_text())["dependencies"].values()
+    page = (ROOT / "docs" / "command-lines.md").read_text()
+    assert [version for version in pinned if f" {version}" not in page] == []
