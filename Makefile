@@ -11,6 +11,8 @@ run_stamp := .venv/installed-run-$(call hash,$(runtime))
 dev_stamp := .venv/installed-dev-$(call hash,$(tools))
 node := tests/e2e/node
 node_stamp := .venv/installed-node-$(call hash,$(tools) $(node)/package-lock.json)
+clis := tests/e2e/clis
+clis_stamp := .venv/installed-clis-$(call hash,$(tools) $(clis)/package-lock.json)
 
 ARGS ?=
 WORKERS ?= auto
@@ -23,7 +25,7 @@ help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
 
 setup: $(run_stamp) ## install what yescale needs to run
-dev: $(dev_stamp) $(node_stamp) ## install what the tests and checks need
+dev: $(dev_stamp) $(node_stamp) $(clis_stamp) ## install what the tests and checks need
 
 $(run_stamp):
 	@requirements/install.sh run
@@ -33,8 +35,15 @@ $(dev_stamp): | $(run_stamp)
 	@requirements/install.sh dev
 	@touch $(run_stamp) $@
 
+# Scripts of packages stay unrun: the programs come within the packages.
+npm_quiet := --silent --no-audit --no-fund --ignore-scripts
+
 $(node_stamp): | $(dev_stamp)
-	@PATH="$(CURDIR)/$(bin):$$PATH" npm ci --prefix $(node) --silent --no-audit --no-fund --ignore-scripts
+	@PATH="$(CURDIR)/$(bin):$$PATH" npm ci --prefix $(node) $(npm_quiet)
+	@touch $@
+
+$(clis_stamp): | $(dev_stamp)
+	@PATH="$(CURDIR)/$(bin):$$PATH" npm ci --prefix $(clis) $(npm_quiet)
 	@touch $@
 
 run: setup ## install and start yescale with the sandbox on 127.0.0.1:3000
@@ -68,11 +77,11 @@ lock: setup ## write the locks anew; UPGRADE=1 takes newer versions
 	@$(compile) --output-file requirements/check.txt -c requirements/base.txt -c requirements/test.txt requirements/check.in
 	@$(compile) --output-file requirements/fuzz.txt -c requirements/base.txt -c requirements/test.txt requirements/fuzz.in
 	@$(MAKE) dev
-	@PATH="$(CURDIR)/$(bin):$$PATH" npm install --prefix $(node) --package-lock-only --omit-lockfile-registry-resolved \
-		--silent --no-audit --no-fund --ignore-scripts
+	@for folder in $(node) $(clis); do PATH="$(CURDIR)/$(bin):$$PATH" npm install --prefix $$folder \
+		--package-lock-only --omit-lockfile-registry-resolved $(npm_quiet) || exit; done
 
 clean: ## remove all that was installed or built
-	rm -rf .venv build dist src/*.egg-info $(node)/node_modules .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	rm -rf .venv build dist src/*.egg-info $(node)/node_modules $(clis)/node_modules .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 
 # A folder may bring targets of its own.
 -include bench/targets.mk

@@ -13,7 +13,7 @@ from yescale_sandbox.exchange import Answer, Request, Send, Tokens
 from yescale_sandbox.jsontype import Json, JsonObject
 
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie"})
-BODY_KEPT_BYTES = 65_536
+BODY_KEPT_BYTES = 262_144
 MOST_MODELS = 1_000
 
 

@@ -1,6 +1,7 @@
 """Running installations for the tests that come from outside."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -29,3 +30,16 @@ def failing(installation: Installation) -> Installation:
             "--base-url", f"{installation.sandbox_url}/openai/v1", "--secret", f"sk-sandbox-{model}",
         )  # fmt: skip
     return installation
+
+
+@pytest.fixture(scope="session")
+def wealthy(installation: Installation) -> Installation:
+    """The same for an account whose money covers the longest answers, with a model that is asked in Responses alone."""
+    installation.admin("user", "create", "--name", "wealthy")
+    installation.admin("topup", "--user", "wealthy", "--usd", "100")
+    installation.admin(
+        "channel", "add", "--name", "responses", "--provider", "openai_responses", "--priority", "10",
+        "--base-url", f"{installation.sandbox_url}/openai/v1", "--secret", "sk-sandbox-responses",
+        "--models", "o4-mini+responses=o4-mini,o4-mini+responses-400=o4-mini+400",
+    )  # fmt: skip
+    return replace(installation, api_key=installation.admin("key", "create", "--user", "wealthy", "--unlimited")["key"])

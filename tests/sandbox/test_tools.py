@@ -218,3 +218,11 @@ def test_a_call_that_the_prompt_spells_out_is_made_exactly_so(chat: Chat, style:
     ]
     said = chat(model=f"gpt-4o{style}", tools=tools, messages=answered).json()["choices"][0]["message"]["content"]
     assert said.startswith("The tool Bash answered: seen")
+
+
+@pytest.mark.parametrize("role", ["system", "developer"])
+def test_system_words_behind_the_users_do_not_hide_the_calls_that_he_spells_out(chat: Chat, role: str) -> None:
+    said = [{"role": "user", "content": 'sandbox-call: Bash {"command": "ls"}'}, {"role": role, "content": "Be kind."}]
+    tools = [{"type": "function", "function": {"name": "Bash"}}]
+    (call,) = choice(chat(messages=said, tools=tools))["message"]["tool_calls"]
+    assert call["function"]["arguments"] == '{"command": "ls"}'

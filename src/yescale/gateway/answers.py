@@ -9,7 +9,8 @@ from yescale.protocols.passthrough import Format
 from yescale.wire.server import Exchange
 
 JSON: Final = b"application/json"
-_HEAD: Final = b"content-type: %b\r\nx-request-id: %b\r\nx-oneapi-request-id: %b\r\n" + EXPOSE
+# `request-id` is the name under which Anthropic's SDKs look for it.
+_HEAD: Final = b"content-type: %b\r\nx-request-id: %b\r\nx-oneapi-request-id: %b\r\nrequest-id: %b\r\n" + EXPOSE
 _WHOLE: Final = _HEAD + b"x-yescale-cost: %d\r\n"
 _PLAIN: Final = b"content-type: application/json\r\nx-request-id: %b\r\nx-oneapi-request-id: %b\r\n"
 _STREAM: Final = b"cache-control: no-cache\r\nx-accel-buffering: no\r\n"
@@ -32,12 +33,12 @@ _WIRE_FAULTS: Final = {
 
 def head(request_id: bytes, content_type: bytes = JSON) -> bytes:
     """The header lines of every answer on a model route."""
-    return _HEAD % (content_type, request_id, request_id)
+    return _HEAD % (content_type, request_id, request_id, request_id)
 
 
 def whole_head(request_id: bytes, content_type: bytes, cost: int) -> bytes:
     """The header lines of an answer that came whole, and what it costs in nano-dollars."""
-    return _WHOLE % (content_type, request_id, request_id, cost)
+    return _WHOLE % (content_type, request_id, request_id, request_id, cost)
 
 
 def plain_head(request_id: bytes) -> bytes:
@@ -47,7 +48,7 @@ def plain_head(request_id: bytes) -> bytes:
 
 def stream_head(request_id: bytes, content_type: bytes) -> bytes:
     """The header lines of a stream of events."""
-    return _HEAD % (content_type, request_id, request_id) + _STREAM
+    return _HEAD % (content_type, request_id, request_id, request_id) + _STREAM
 
 
 def refuse(exchange: Exchange, fault: Fault, form: Format, request_id: str, more: bytes = b"") -> None:

@@ -13,7 +13,7 @@ COMPLETIONS: Final = Endpoint(format=openai_chat.COMPLETIONS, path="/completions
 EMBEDDINGS: Final = Endpoint(format=openai_chat.EMBEDDINGS, path="/embeddings")
 MODERATIONS: Final = Endpoint(format=openai_chat.MODERATIONS, path="/moderations")
 
-
+_DESCRIPTION_CHARS: Final = 1_024  # https://github.com/OpenHands/OpenHands/issues/4838 shows the refusal
 _OTHERS: Final = {"complete": (COMPLETIONS,), "embed": (EMBEDDINGS,), "moderate": (MODERATIONS,)}
 
 
@@ -27,6 +27,7 @@ def profile(model: str) -> Profile:
         thinks="effort" if reasons else "no",
         samples=not reasons,
         developer=reasons,
+        description_chars=_DESCRIPTION_CHARS,
     )
 
 

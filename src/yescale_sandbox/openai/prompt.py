@@ -180,6 +180,11 @@ class ChatRequest(Struct, frozen=True):
         found = [self.stop] if isinstance(self.stop, str) else self.stop or []
         return [stop for stop in found if stop]
 
+    def asks(self) -> bool:
+        """Whether the user spoke last; system words that follow are no turn."""
+        turns = [message.role for message in self.messages if message.role not in ("system", "developer")]
+        return turns[-1:] == ["user"]
+
     def last_user_text(self) -> str:
         """The text of the last user message; without one, of the last message."""
         users = [message for message in self.messages if message.role == "user"]

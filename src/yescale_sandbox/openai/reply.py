@@ -202,7 +202,7 @@ def _calls(speaker: Speaker, index: int) -> tuple[Call, ...]:
     spelled = _dictated_calls(speaker, tools)
     if spelled is not None:
         return spelled[:1] if request.parallel_tool_calls is False else spelled
-    wanted = [tool for tool in tools if tool.name in speaker.quote] if request.messages[-1].role == "user" else []
+    wanted = [tool for tool in tools if tool.name in speaker.quote] if request.asks() else []
     if _demanded(request.tool_choice):
         wanted = wanted or tools[:1]
     if request.parallel_tool_calls is False:
@@ -213,7 +213,7 @@ def _calls(speaker: Speaker, index: int) -> tuple[Call, ...]:
 def _dictated_calls(speaker: Speaker, tools: Sequence[Tool]) -> tuple[Call, ...] | None:
     """The calls that the last message, the user's, spells out of the offered tools; None if it spells out none."""
     request = speaker.request
-    spelled = dictated(request.last_user_text()) if request.messages[-1].role == "user" else []
+    spelled = dictated(request.last_user_text()) if request.asks() else []
     by_name = {tool.name: tool for tool in tools}
     if not spelled or (_demanded(request.tool_choice) and not any(call.name in by_name for call in spelled)):
         return None

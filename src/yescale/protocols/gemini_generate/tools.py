@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from yescale.domain.chat import ChatRequest, HostedTool, Tool, ToolChoice
 from yescale.domain.content import HostedKind
+from yescale.domain.custom_tools import as_function
 from yescale.protocols.gemini_generate.losses import Losses
 from yescale.protocols.gemini_generate.members import STRING, STRINGS, Members, refuse
 from yescale.protocols.gemini_generate.schemas import to_json_schema
@@ -103,12 +104,10 @@ def decode_choice(config: Members, tools: Sequence[Tool | HostedTool]) -> ToolCh
 
 def encode_tools(request: ChatRequest, own: Mapping[str, Raw], losses: Losses) -> list[Wire | Raw]:
     """All functions as one tool, each of Google's as its own."""
-    functions = [
-        _encode_function(tool, own, losses) for tool in request.tools if isinstance(tool, Tool) and not tool.custom
-    ]
+    functions = [_encode_function(as_function(tool), own, losses) for tool in request.tools if isinstance(tool, Tool)]
     if any(isinstance(tool, Tool) and tool.custom for tool in request.tools):
-        losses.add("tools.custom", "Gemini's functions take JSON, not free text", "content")
-    hosted = [_encode_hosted(tool, losses) for tool in request.tools if isinstance(tool, HostedTool)]
+        losses.add("tools.custom", "Gemini's functions take objects: the text stands in the field 'input'", "setting")
+    hosted = [_encode_hosted(tool, bool(functions), losses) for tool in request.tools if isinstance(tool, HostedTool)]
     first: list[Wire | Raw] = [{"functionDeclarations": functions}] if functions else []
     return first + [tool for tool in hosted if tool is not None]
 
@@ -128,12 +127,18 @@ def _encode_function(tool: Tool, own: Mapping[str, Raw], losses: Losses) -> Wire
     return wire
 
 
-def _encode_hosted(tool: HostedTool, losses: Losses) -> Wire | Raw | None:
+def _encode_hosted(tool: HostedTool, beside_functions: bool, losses: Losses) -> Wire | Raw | None:
+    """Agents of other formats offer a search beside their functions as a matter of course, which Gemini refuses before
+    its third generation, and later unless its calls are to be handed on: https://github.com/googleapis/go-genai/issues/323
+    """
     if tool.origin == ORIGIN and tool.raw is not None:
         return tool.raw
     word = _WORDS.get(tool.kind)
     if word is None:
-        losses.add(f"tools.{tool.kind}", "Gemini has no such tool", "content")
+        losses.add(f"tools.{tool.kind}", "Gemini has no such tool", "setting")
+        return None
+    if beside_functions and tool.origin is not None:
+        losses.add(f"tools.{tool.kind}", "Gemini has no such tool beside functions", "setting")
         return None
     limits = {
         "max_uses": tool.max_uses is not None,

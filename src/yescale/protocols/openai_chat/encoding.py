@@ -10,6 +10,8 @@ from msgspec import Raw
 from yescale.domain.chat import ChatRequest, HostedTool, OutputForm, Reasoning, Tool, ToolChoice
 from yescale.domain.profile import Profile
 from yescale.protocols.codec import Encoded
+from yescale.protocols.naming import short_name
+from yescale.protocols.openai_chat.descriptions import shorten
 from yescale.protocols.openai_chat.responses import said
 from yescale.protocols.openai_chat.speeches import Json, Speeches
 from yescale.protocols.openai_chat.words import ID, effort_for
@@ -38,6 +40,7 @@ _WEIGHTS: Final[Mapping[str, Literal["hint", "content"]]] = MappingProxyType(
 def encode_request(request: ChatRequest, profile: Profile) -> Encoded:
     """The body. Only `stream_options` is added to what the client said: a stream must tell its usage."""
     speeches = Speeches(profile)
+    request = _fit(request, profile, speeches)
     body: Json = {"model": request.model, "messages": [*speeches.write(request)]}
     for fields in (
         _streaming(request, profile),
@@ -52,6 +55,13 @@ def encode_request(request: ChatRequest, profile: Profile) -> Encoded:
         body |= fields
     body |= _extras(request, body, speeches)
     return Encoded(_ENCODER.encode(body), tuple(speeches.losses.values()))
+
+
+def _fit(request: ChatRequest, profile: Profile, speeches: Speeches) -> ChatRequest:
+    fitting = shorten(request, profile.description_chars)
+    if fitting is not request:
+        speeches.lose("tool.description", "too long for the provider; the system words say the whole", "hint")
+    return fitting
 
 
 def _streaming(request: ChatRequest, profile: Profile) -> Json:
@@ -241,7 +251,7 @@ def _caller(request: ChatRequest, speeches: Speeches) -> Json:
     """Words about who asks, and how it is to be served."""
     fields: Json = {}
     if request.user:
-        fields["user"] = request.user
+        fields["user"] = short_name(request.user)
     if request.cache_key:
         fields["prompt_cache_key"] = request.cache_key
     if request.service_tier in _TIERS:

@@ -11,6 +11,7 @@ from yescale.domain.custom_tools import custom_names
 from yescale.domain.loss import Loss
 from yescale.domain.profile import Profile
 from yescale.protocols.codec import Encoded
+from yescale.protocols.naming import short_name
 from yescale.protocols.openai_responses.input_items import InputWriter, Wire
 from yescale.protocols.openai_responses.requests import LOGPROBS
 from yescale.protocols.openai_responses.schema import OWN
@@ -144,7 +145,7 @@ def _add_settings(body: Wire, request: ChatRequest, profile: Profile, losses: li
         "max_output_tokens": limit,
         "top_logprobs": sampling.top_logprobs,
         "stream": request.stream or None,
-        "user": request.user or None,
+        "user": short_name(request.user) or None,
         "prompt_cache_key": request.cache_key or None,
         "service_tier": request.service_tier or None,
     }

@@ -348,6 +348,23 @@ def test_a_choice_of_tools_is_read_and_written(wire: object, choice: ToolChoice)
     assert encode(decode(body)) == body
 
 
+def test_a_custom_tool_is_a_function_with_one_text() -> None:
+    patch = ToolCall(id="1", name="patch", arguments="*** Begin", custom=True)
+    request = asked(Text(text="x"), tools=(Tool(name="patch", custom=True),))
+    wire = encode(replace(request, messages=(*request.messages, Message(role="assistant", parts=(patch,)))))
+    (function,) = wire["tools"][0]["functionDeclarations"]
+    assert function["parametersJsonSchema"]["required"] == ["input"]
+    assert wire["contents"][-1]["parts"][0]["functionCall"]["args"] == {"input": "*** Begin"}
+
+
+def test_a_search_of_another_format_gives_way_to_functions() -> None:
+    search = HostedTool(kind="web_search", origin=FOREIGN)
+    assert encode(asked(Text(text="x"), tools=(search,)))["tools"] == [{"googleSearch": {}}]
+    both = asked(Text(text="x"), tools=(search, Tool(name="f")))
+    assert encode(both)["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
+    assert losses(both) == {"tools.web_search": "setting"}
+
+
 def test_reserved_names_switch_on_googles_own_tools() -> None:
     tools = tuple(Tool(name=name) for name in ("googleSearch", "f", "codeExecution", "urlContext"))
     request = asked(Text(text="x"), tools=tools, tool_choice=ToolChoice(mode="named", name="googleSearch"))
@@ -415,11 +432,11 @@ LOST: list[tuple[ChatRequest, dict[str, str]]] = [
         asked(HostedResult(call_id="1", tool="web_search", origin=FOREIGN, raw=Raw(b"{}"))),
         {"hosted.web_search": "setting"},
     ),
-    (asked(Text(text="x"), tools=(Tool(name="f", custom=True),)), {"tools.custom": "content"}),
+    (asked(Text(text="x"), tools=(Tool(name="f", custom=True),)), {"tools.custom": "setting"}),
     (asked(Text(text="x"), tools=(Tool(name="f", strict=True),)), {"tools.strict": "setting"}),
     (
         asked(Text(text="x"), tools=(HostedTool(kind="file_search", origin=FOREIGN),)),
-        {"tools.file_search": "content"},
+        {"tools.file_search": "setting"},
     ),
     (
         asked(Text(text="x"), tools=(HostedTool(kind="web_search", origin=FOREIGN, max_uses=2),)),

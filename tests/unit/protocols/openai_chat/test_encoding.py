@@ -231,3 +231,30 @@ def test_foreign_extras_weigh_what_they_change() -> None:
         ("extras.odd", "setting"),
         ("extras.previous_response_id", "content"),
     ]
+
+
+def test_a_description_that_is_too_long_is_cut_and_said_whole_among_the_system_words() -> None:
+    tools = (Tool(name="long", description="a" * 1_000 + "the end"), Tool(name="short", description="b"))
+    body, losses = encode(Profile(description_chars=100), tools=tools, system=(Text(text="You are kind."),))
+    told = [tool["function"]["description"] for tool in body["tools"]]
+    assert told == ["a" * 99 + "…", "b"]
+    first, added = (part["text"] for part in body["messages"][0]["content"])
+    assert first == "You are kind."
+    assert "## long\n\n" + "a" * 1_000 + "the end" in added
+    assert "## short" not in added
+    assert losses == ["tool.description"]
+
+
+@pytest.mark.parametrize("most", [0, 7])
+def test_a_description_that_fits_or_has_no_bound_stays(most: int) -> None:
+    body, losses = encode(Profile(description_chars=most), tools=(Tool(name="t", description="exactly"),))
+    assert body["tools"][0]["function"]["description"] == "exactly"
+    assert [message["role"] for message in body["messages"]] == ["user"]
+    assert losses == []
+
+
+def test_a_long_name_of_a_user_goes_up_as_one_hash() -> None:
+    (one, _), (again, _), (other, _) = (encode(user=name) for name in ("u" * 65, "u" * 65, "v" * 65))
+    assert len(one["user"]) == 64
+    assert one["user"] == again["user"] != other["user"]
+    assert encode(user="u" * 64)[0]["user"] == "u" * 64

@@ -725,3 +725,9 @@ def test_a_long_id_of_a_call_is_shortened_the_same_on_both_sides() -> None:
     _, called, answered = encode(ChatRequest(model="m", messages=messages))["input"]
     assert called["call_id"] == answered["call_id"]
     assert len(called["call_id"]) <= 64
+
+
+def test_a_long_name_of_a_user_goes_up_as_a_hash() -> None:
+    named = encode(foreign(Text(text="hi"), user="u" * 65))["user"]
+    assert len(named) == 64
+    assert named != "u" * 64
