@@ -14,8 +14,17 @@ from yescale.domain.loss import Loss
 from yescale.domain.seals import unwrap_seal
 from yescale.domain.usage import INPUT_METERS, OUTPUT_METERS, Usage
 
+# Formats that share what another calls its own: seals, stored files, extras.
+_ORIGINS: Mapping[ProtocolId, ProtocolId] = MappingProxyType(
+    {ProtocolId("gemini.generate.array"): ProtocolId("gemini.generate")}
+)
 # Formats whose answers are nothing but text.
 TEXT_ONLY = frozenset({ProtocolId("openai.completions")})
+
+
+def origin_of(protocol: ProtocolId) -> ProtocolId:
+    """Under which id the format keeps what it alone can read."""
+    return _ORIGINS.get(protocol, protocol)
 
 
 class Told(Struct, frozen=True):
@@ -42,7 +51,8 @@ def told(response: ChatResponse, protocol: ProtocolId) -> Told:
         refusals="".join(part.text for part in shown if isinstance(part, Refusal)),
         words="".join(part.text for part in shown),
         thoughts="".join(part.text for part in thoughts),
-        seals=tuple(unwrap_seal(part.seal, protocol)[0] for part in thoughts if part.seal),
+        # An envelope without a seal in it names nothing but who thought.
+        seals=tuple(seal for part in thoughts if (seal := unwrap_seal(part.seal, protocol)[0])),
         calls=tuple((part.name, part.arguments) for part in made),
         calling=choice.reason is StopReason.TOOL_CALLS and not plain,
     )
@@ -64,8 +74,24 @@ def totals(usage: Usage | None) -> tuple[int, int]:
     )
 
 
-def texts(request: ChatRequest, role: str) -> str:
-    """All text of a role, one after the other."""
+class Said(Struct, frozen=True):
+    """All words of a request, of each speaker one after the other."""
+
+    system: str
+    user: str
+    assistant: str
+
+
+def said(request: ChatRequest) -> Said:
+    """What a request says."""
+    return Said(
+        system="".join(text.text for text in request.system),
+        user=_texts(request, "user"),
+        assistant=_texts(request, "assistant"),
+    )
+
+
+def _texts(request: ChatRequest, role: str) -> str:
     return "".join(
         part.text
         for message in request.messages
@@ -80,9 +106,10 @@ def calls(request: ChatRequest) -> list[tuple[str, str]]:
     return [(part.name, part.arguments) for part in _parts(request) if isinstance(part, ToolCall)]
 
 
-def tool_names(request: ChatRequest) -> list[str]:
+def tool_names(request: ChatRequest, *, allowed_only: bool = False) -> list[str]:
     """The client's own tools."""
-    return [tool.name for tool in request.tools if isinstance(tool, Tool)]
+    allowed = request.tool_choice.allowed if request.tool_choice is not None and allowed_only else ()
+    return [tool.name for tool in request.tools if isinstance(tool, Tool) and (tool.name in allowed or not allowed)]
 
 
 def results(request: ChatRequest) -> list[str]:
@@ -106,18 +133,41 @@ SETTINGS = (
 )  # fmt: skip
 
 
+# What says no more than leaving it out does.
+_USUAL: Mapping[str, Any] = MappingProxyType({"n": 1, "modalities": ("text",), "parallel_tools": True})
+
+
 def settings(request: ChatRequest) -> dict[str, Any]:
     """What was said, by its dotted name."""
     sampling = request.sampling
-    said = {f"sampling.{name}": getattr(sampling, name) for name in sampling.__struct_fields__}
-    said |= {name: getattr(request, name) for name in SETTINGS}
-    return {name: value for name, value in said.items() if value not in (None, "", (), False)}
+    words = {f"sampling.{name}": getattr(sampling, name) for name in sampling.__struct_fields__}
+    words |= {name: getattr(request, name) for name in SETTINGS}
+    return {name: value for name, value in words.items() if value not in (None, "", (), False, _USUAL.get(name))}
+
+
+def at_limit(body: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """The object of a request that holds its output limit, and the limit's name in it."""
+    inner = body.get("generationConfig", body)
+    return inner, next(name for name in _LIMITS if name in inner)
 
 
 def names_it(losses: Iterable[Loss], stems: Iterable[str]) -> bool:
     """Whether some loss speaks of one of these."""
     return any(loss.what.startswith(stem) for loss in losses for stem in stems)
 
+
+_LIMITS = ("max_tokens", "max_output_tokens", "maxOutputTokens")
+
+# What a format makes us say of itself, whoever asked: Anthropic wants a limit; other formats than Responses keep
+# nothing of a call unless asked, so it is told the same.
+ADDED: Mapping[ProtocolId, Mapping[str, Any]] = MappingProxyType(
+    {
+        ProtocolId("anthropic.messages"): MappingProxyType({"max_tokens": 4_096}),
+        ProtocolId("openai.responses"): MappingProxyType({"store": False}),
+    }
+)
+# How an event begins whose end never comes.
+OPENINGS: Mapping[ProtocolId, bytes] = MappingProxyType({ProtocolId("gemini.generate.array"): b'[{"x":"'})
 
 # The words that each format's clients know, and where they stand in an answer.
 REASON_WORDS: Mapping[ProtocolId, tuple[re.Pattern[str], frozenset[str]]] = MappingProxyType(
@@ -188,4 +238,7 @@ FAULT_WORDS: Mapping[str, tuple[re.Pattern[str], frozenset[str]]] = MappingProxy
         ),
     }
 )  # fmt: skip
+REASON_WORDS = MappingProxyType(
+    {**REASON_WORDS, ProtocolId("gemini.generate.array"): REASON_WORDS[ProtocolId("gemini.generate")]}
+)
 FAULT_WORDS = MappingProxyType({**FAULT_WORDS, "rerank": FAULT_WORDS["openai"]})

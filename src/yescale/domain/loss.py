@@ -1,8 +1,12 @@
 """Losses: what a target format cannot say, as values, decided before anything is sent."""
 
-from typing import Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal
 
 from msgspec import Struct
+
+Weight = Literal["hint", "setting", "content"]
 
 
 class Loss(Struct, frozen=True, gc=False):
@@ -14,4 +18,31 @@ class Loss(Struct, frozen=True, gc=False):
 
     what: str
     why: str
-    weight: Literal["hint", "setting", "content"]
+    weight: Weight
+
+
+# Fields that one format alone knows, where leaving one out is less or more than a change of setting.
+_WEIGHTS: Final[Mapping[str, Weight]] = MappingProxyType(
+    {
+        "client_metadata": "hint",
+        "include": "hint",  # of Responses: what its own items are to show besides
+        "labels": "hint",
+        "metadata": "hint",
+        "prompt_cache_key": "hint",
+        "prompt_cache_options": "hint",
+        "prompt_cache_retention": "hint",
+        "safety_identifier": "hint",
+        "store": "hint",
+        "stream_options": "hint",
+        "user": "hint",
+        "cachedContent": "content",
+        "conversation": "content",
+        "previous_response_id": "content",
+        "prompt": "content",
+    }
+)
+
+
+def weigh_extra(field: str) -> Weight:
+    """How much is lost with a field of `extras` in any format but its own."""
+    return _WEIGHTS.get(field, "setting")

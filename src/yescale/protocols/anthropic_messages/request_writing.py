@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from yescale.domain.chat import ChatRequest, HostedTool, OutputForm, Sampling, Tool
+from yescale.domain.loss import weigh_extra
 from yescale.domain.profile import Profile
 from yescale.protocols.anthropic_messages import hosted
 from yescale.protocols.anthropic_messages.prompting import Block, BlockWriter, cache_control
@@ -29,10 +30,6 @@ _WARMEST: Final = 1.0
 _LEAST_TOP_P: Final = 0.95  # while the model thinks
 
 _NO_FIELD: Final = "Anthropic has no such field"
-# Fields of other formats that do not change an answer.
-_HARMLESS: Final = frozenset(
-    {"metadata", "store", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "labels"}
-)
 
 
 def encode_request(request: ChatRequest, profile: Profile) -> Encoded:
@@ -123,15 +120,15 @@ def _add_sampling(wire: Block, sampling: Sampling, profile: Profile, writer: Blo
     temperature, top_p, top_k = sampling.temperature, sampling.top_p, sampling.top_k
     if not profile.samples or thinks:
         why = "the model thinks" if profile.samples else "the model takes no such setting"
-        if temperature not in (None, _WARMEST):
-            writer.lose("sampling.temperature", why, "setting")
+        kept = temperature if thinks and temperature == _WARMEST and profile.samples else None
+        if temperature is not None and kept is None:
+            writer.lose("sampling.temperature", why, "hint" if temperature == _WARMEST else "setting")
         if top_k is not None:
             writer.lose("sampling.top_k", why, "setting")
         if top_p is not None and (not profile.samples or top_p < _LEAST_TOP_P):
             writer.lose("sampling.top_p", why, "setting" if top_p < 1 else "hint")
             top_p = None
-        top_k = None
-        temperature = _WARMEST if thinks and temperature == _WARMEST and profile.samples else None
+        temperature, top_k = kept, None
     if temperature is not None and temperature > _WARMEST:
         writer.lose("sampling.temperature", "Anthropic's goes up to 1", "setting")
         temperature = _WARMEST
@@ -213,7 +210,7 @@ def _lose_rest(request: ChatRequest, writer: BlockWriter) -> None:
         writer.lose("cache_key", "Anthropic caches by its own marks", "hint")
     for origin, fields in request.extras.items():
         for name in fields if origin != ID else ():
-            writer.lose(f"extras.{name}", _NO_FIELD, "hint" if name in _HARMLESS else "setting")
+            writer.lose(f"extras.{name}", _NO_FIELD, weigh_extra(name))
 
 
 def _lose_sampling(sampling: Sampling, writer: BlockWriter) -> None:

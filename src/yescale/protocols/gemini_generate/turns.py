@@ -52,6 +52,8 @@ def encode_contents(messages: Sequence[Message], profile: Profile, losses: Losse
         parts = [wire for message in group for wire in _encode_message(message, turns)]
         if parts:
             contents.append({"role": role, "parts": parts})
+    if not contents:  # nothing but empty texts: Google wants a content, and says itself what is wrong with this one
+        contents.append({"role": "user", "parts": [{"text": ""}]})
     return contents
 
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from yescale.domain.chat import ChatRequest, Message, Tool
 from yescale.domain.content import File, Stored
+from yescale.domain.loss import weigh_extra
 from yescale.domain.profile import Profile
 from yescale.protocols.codec import Encoded
 from yescale.protocols.gemini_generate.config import PREFIX
@@ -28,19 +29,6 @@ from yescale.protocols.gemini_generate.writing import ENCODER, Wire
 _NONE: Final[Mapping[str, Raw]] = MappingProxyType({})
 _NESTED: Final = "toolConfig."
 _CALLING: Final = "toolConfig.functionCallingConfig."
-# Fields of other formats without which the answer is the same.
-_HARMLESS: Final = frozenset(
-    {
-        "metadata",
-        "store",
-        "stream_options",
-        "safety_identifier",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "include",
-        "client_metadata",
-    }
-)
 _TIERS: Final[Mapping[str, str]] = MappingProxyType({"default": "standard", "flex": "flex", "priority": "priority"})
 
 
@@ -107,11 +95,12 @@ def _encode_tier(tier: str, losses: Losses) -> Wire:
 
 
 def _note_rest(request: ChatRequest, losses: Losses) -> None:
-    if any(text.cache is not None for text in request.system) or request.cache_key:
+    if any(text.cache is not None for text in request.system):
         losses.add("cache", "Gemini caches prompts by itself", "hint")
+    if request.cache_key:
+        losses.add("cache_key", "Gemini caches prompts by itself", "hint")
     if request.user:
         losses.add("user", "Gemini is not told who asks", "hint")
     for origin, fields in request.extras.items():
         for name in fields if origin != ORIGIN else ():
-            weight = "hint" if name in _HARMLESS else "setting"
-            losses.add(f"extras.{name}", f"only {origin} knows it", weight)
+            losses.add(f"extras.{name}", f"only {origin} knows it", weigh_extra(name))

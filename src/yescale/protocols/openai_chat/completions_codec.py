@@ -16,7 +16,7 @@ from yescale.domain.content import Part, Refusal, Text
 from yescale.domain.events import Event, MessageEnd, PartDelta, PartStart, Scored, StreamEnd, UsageReport
 from yescale.domain.faults import Fault
 from yescale.domain.ids import ProtocolId
-from yescale.domain.loss import Loss
+from yescale.domain.loss import Loss, weigh_extra
 from yescale.domain.profile import Profile
 from yescale.domain.usage import Usage
 from yescale.protocols.codec import NO_WORDS, Codec, Encoded, Envelope, Malformed, PathWords
@@ -163,8 +163,13 @@ def _spell_rest(request: ChatRequest, losses: dict[str, Loss]) -> Json:
                 fields[name] = value
             else:
                 lost.append(f"extras.{name}")
-    losses |= {what: Loss(what, "completions have no such setting", "setting") for what in lost}
+    losses |= {what: _lose(what) for what in lost}
     return fields
+
+
+def _lose(what: str) -> Loss:
+    weight = weigh_extra(what.removeprefix("extras.")) if what.startswith("extras.") else "setting"
+    return Loss(what, "completions have no such setting", weight)
 
 
 def encode_response(response: ChatResponse, envelope: Envelope) -> bytes:

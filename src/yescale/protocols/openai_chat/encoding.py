@@ -1,13 +1,13 @@
 """A canonical request for an upstream that speaks chat completions, and what it cannot say."""
 
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
-from typing import Any, Final, Literal
+from collections.abc import Iterator
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
 
 from yescale.domain.chat import ChatRequest, HostedTool, OutputForm, Reasoning, Tool, ToolChoice
+from yescale.domain.loss import weigh_extra
 from yescale.domain.profile import Profile
 from yescale.protocols.codec import Encoded
 from yescale.protocols.naming import short_name
@@ -20,21 +20,6 @@ _ENCODER: Final = msgspec.json.Encoder()
 _MOST_STOPS: Final = 4
 _TIERS: Final = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
 _SAMPLED: Final = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
-# What other formats alone know, where leaving it out is more or less than a change of setting.
-_WEIGHTS: Final[Mapping[str, Literal["hint", "content"]]] = MappingProxyType(
-    {
-        "metadata": "hint",
-        "store": "hint",
-        "labels": "hint",
-        "safety_identifier": "hint",
-        "prompt_cache_options": "hint",
-        "prompt_cache_retention": "hint",
-        "previous_response_id": "content",
-        "conversation": "content",
-        "prompt": "content",
-        "cachedContent": "content",
-    }
-)
 
 
 def encode_request(request: ChatRequest, profile: Profile) -> Encoded:
@@ -270,5 +255,5 @@ def _extras(request: ChatRequest, body: Json, speeches: Speeches) -> Json:
                     fields[name] = value
                 continue
             why = "only its own format knows it" if origin != ID else "messages were put in another order"
-            speeches.lose(f"extras.{name}", why, _WEIGHTS.get(name, "setting"))
+            speeches.lose(f"extras.{name}", why, weigh_extra(name))
     return fields

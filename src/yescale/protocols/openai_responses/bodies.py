@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from yescale.domain.chat import ChatRequest, HostedTool, OutputForm, Reasoning, Tool, ToolChoice
 from yescale.domain.custom_tools import custom_names
-from yescale.domain.loss import Loss
+from yescale.domain.loss import Loss, weigh_extra
 from yescale.domain.profile import Profile
 from yescale.protocols.codec import Encoded
 from yescale.protocols.naming import short_name
@@ -21,9 +21,6 @@ _SEALED: Final = "reasoning.encrypted_content"
 _LEAST_OUTPUT: Final = 16  # OpenAI refuses a lower `max_output_tokens`
 # Where another format's budget of thought becomes an effort: https://platform.openai.com/docs/guides/reasoning
 _EFFORTS: Final = ((4_096, "low"), (16_384, "medium"))
-_HARMLESS: Final = frozenset(
-    {"metadata", "store", "stream_options", "safety_identifier", "prompt_cache_retention", "prompt_cache_options"}
-)
 _HOSTED: Final[Mapping[str, str]] = MappingProxyType({"web_search": "web_search", "code_execution": "code_interpreter"})
 
 
@@ -247,8 +244,4 @@ def _unsaid(request: ChatRequest) -> Iterator[Loss]:
         yield Loss("cache", "OpenAI caches prompts by itself", "hint")
     for origin, fields in request.extras.items():
         if origin != OWN:
-            yield from (Loss(f"extras.{name}", f"only {origin} has it", _weigh(name)) for name in fields)
-
-
-def _weigh(field: str) -> Literal["hint", "setting"]:
-    return "hint" if field in _HARMLESS else "setting"
+            yield from (Loss(f"extras.{name}", f"only {origin} has it", weigh_extra(name)) for name in fields)

@@ -118,6 +118,8 @@ def test_a_model_that_takes_no_sampling_gets_none() -> None:
     wire, encoded = write(asked, Profile(samples=False))
     assert not {"temperature", "top_p"} & wire.keys()
     assert weights(encoded) == {"sampling.temperature": "setting", "sampling.top_p": "hint"}
+    usual = write(request(Text(text="x"), sampling=Sampling(temperature=1.0)), Profile(samples=False))[1]
+    assert weights(usual) == {"sampling.temperature": "hint"}
 
 
 def test_the_suffix_asks_for_four_fifths_of_the_output() -> None:

@@ -446,7 +446,7 @@ LOST: list[tuple[ChatRequest, dict[str, str]]] = [
     (asked(Text(text="x"), stop=("a", "b", "c", "d", "e", "f")), {"stop": "setting"}),
     (asked(Text(text="x"), parallel_tools=False), {"parallel_tools": "setting"}),
     (asked(Text(text="x"), verbosity="low"), {"verbosity": "setting"}),
-    (asked(Text(text="x"), user="u", cache_key="k"), {"user": "hint", "cache": "hint"}),
+    (asked(Text(text="x"), user="u", cache_key="k"), {"user": "hint", "cache_key": "hint"}),
     (asked(Text(text="x"), service_tier="scale"), {"service_tier": "setting"}),
     (asked(Text(text="x"), voice=Voice(name="Kore", format="mp3")), {"voice.format": "setting"}),
     (
@@ -454,6 +454,12 @@ LOST: list[tuple[ChatRequest, dict[str, str]]] = [
         {"extras.metadata": "hint", "extras.container": "setting"},
     ),
 ]
+
+
+def test_a_conversation_of_empty_texts_is_still_a_request() -> None:
+    silent = encode(asked(Text(text="")))
+    assert silent["contents"] == [{"role": "user", "parts": [{"text": ""}]}]
+    assert decode(silent).messages == (Message(role="user", parts=()),)
 
 
 @pytest.mark.parametrize(("request_", "lost"), LOST)
