@@ -1,5 +1,7 @@
 """What holds for every provider, so that a new one is tested by being there."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ ENDPOINTS = [
     for endpoint in endpoints
 ]
 KNOWN = (*FORMATS.values(), *UPSTREAM_FORMATS.values())
+PAGE = Path(__file__).parents[2] / "docs" / "providers.md"
 OPERATIONS = {"chat", "complete", "count", "embed", "moderate", "rerank"}
 
 
@@ -78,3 +81,11 @@ def test_each_format_is_spoken_at_one_place_of_an_operation(provider: Provider) 
 @given(model=st.text())
 def test_a_profile_is_told_of_any_model(provider: Provider, model: str) -> None:
     assert isinstance(provider.profile(model), Profile)
+
+
+@pytest.mark.parametrize("provider", ALL, ids=lambda provider: provider.id)
+def test_the_page_of_providers_tells_of_it(provider: Provider) -> None:
+    rows = [line for line in PAGE.read_text().splitlines() if line.startswith(f"| `{provider.id}` |")]
+    assert len(rows) == 1
+    assert provider.base_url in rows[0]
+    assert "https://" in rows[0].rsplit("|", 2)[1]

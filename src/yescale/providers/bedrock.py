@@ -19,7 +19,7 @@ from yescale.providers.provider import BadChannel, Blame, Endpoint, Provider, Un
 from yescale.providers.signatures import Keys, Scope, Signed, sign
 
 _SERVICE: Final = "bedrock"
-_REGION: Final = re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.com|api\.aws)")
+_REGION: Final = re.compile(r"(?:^|\.)bedrock-runtime(?:-fips)?\.([a-z]{2}(?:-[a-z]+)+-\d)\.")
 _ANYWHERE: Final = "us-east-1"  # where the host names none: an endpoint of one's own, or a proxy
 _ACCESS: Final = re.compile(r"[A-Z0-9]{16,128}")
 _CLAUDE: Final = "anthropic."
@@ -43,7 +43,7 @@ def authorize(request: Unsigned) -> Mapping[str, str]:
 
 def region_of(host: str) -> str:
     """The region that a host of Bedrock's stands in."""
-    found = _REGION.match(host)
+    found = _REGION.search(host)
     return found.group(1) if found is not None else _ANYWHERE
 
 

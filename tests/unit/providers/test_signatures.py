@@ -86,6 +86,9 @@ def test_a_secret_of_no_known_kind_is_refused_without_showing_it(secret: str) ->
         (HOST, "eu-central-1"),
         ("bedrock-runtime-fips.us-gov-west-1.amazonaws.com:443", "us-gov-west-1"),
         ("bedrock-runtime.us-east-2.api.aws", "us-east-2"),
+        ("bedrock-runtime.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        ("vpce-0a1b-2c3d.bedrock-runtime.eu-west-1.vpce.amazonaws.com", "eu-west-1"),
+        ("my-bedrock-runtime.eu-west-1.example.com", "us-east-1"),
         ("127.0.0.1:8080", "us-east-1"),
     ],
 )

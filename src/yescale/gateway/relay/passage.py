@@ -281,8 +281,10 @@ class Passage:
     def _hear_error(self, attempt: Attempt, body: bytes) -> None:
         """A whole answer that is an error: the client's mistake, or a reason to try elsewhere."""
         verdict, error = self._tries.judge(attempt, body)
-        if verdict.own:
-            self._pass_on(400 if attempt.status in _OK else attempt.status, body, error)
+        if verdict.own and attempt.status in _OK:
+            self._pass_on(400, b"", error)  # its body is an error's in no format
+        elif verdict.own:
+            self._pass_on(attempt.status, body, error)
         else:
             self._fail(verdict, attempt.status, "garbage" if verdict is verdicts.GARBAGE else "")
 
@@ -291,7 +293,7 @@ class Passage:
         self._tries.praise()
         fault = verdicts.own_fault(status, error)
         form = self._surface.format
-        as_said = error.message != "" and self._tries.carrier is form
+        as_said = body != b"" and error.message != "" and self._tries.carrier is form
         told = scrub(body, self._tries.secrets) if as_said else form.render(fault, self._id)
         ending = Ending(outcome="upstream_error", status=status, code=fault.code)
         if self._exchange.begun:
