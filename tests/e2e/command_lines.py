@@ -103,7 +103,6 @@ def gemini_cli(base_url: str, key: str, model: str) -> Setup:
     settings = {
         "security": {"auth": {"selectedType": "gemini-api-key"}},
         "model": {"name": model},
-        "tools": {"core": ["write_file", "read_file"]},
         "privacy": {"usageStatisticsEnabled": False},
         "telemetry": {"enabled": False},
         "general": {"enableAutoUpdate": False, "enableAutoUpdateNotification": False},
@@ -121,10 +120,27 @@ CLAUDE_CODE = CommandLine(
     call=lambda file, content: ("Write", {"file_path": str(file), "content": content}),
     setup=claude_code,
 )
+
+
+def printing(file: Path, content: str) -> dict[str, str]:
+    """Arguments of Codex's shell."""
+    return {"cmd": f"printf %s '{content}' > '{file}'"}
+
+
 CODEX = CommandLine(
     name="codex",
     program="@openai/codex/bin/codex.js",
-    call=lambda file, content: ("exec_command", {"cmd": f"printf %s '{content}' > '{file}'"}),
+    call=lambda file, content: ("exec_command", printing(file, content)),
+    setup=codex,
+)
+# For models that Codex knows as new it declares one tool that runs scripts, in a group within the input.
+CODEX_SCRIPTS = CommandLine(
+    name="codex-scripts",
+    program=CODEX.program,
+    call=lambda file, content: (
+        "functions__exec",
+        {"input": f"await tools.exec_command({json.dumps(printing(file, content))})"},
+    ),
     setup=codex,
 )
 GEMINI_CLI = CommandLine(

@@ -34,12 +34,19 @@ def failing(installation: Installation) -> Installation:
 
 @pytest.fixture(scope="session")
 def wealthy(installation: Installation) -> Installation:
-    """The same for an account whose money covers the longest answers, with a model that is asked in Responses alone."""
+    """The same for an account whose money covers the longest answers, with a model that is asked in
+    Responses alone, and a Claude under the name of a model that Codex knows.
+    """
     installation.admin("user", "create", "--name", "wealthy")
     installation.admin("topup", "--user", "wealthy", "--usd", "100")
     installation.admin(
         "channel", "add", "--name", "responses", "--provider", "openai_responses", "--priority", "10",
         "--base-url", f"{installation.sandbox_url}/openai/v1", "--secret", "sk-sandbox-responses",
         "--models", "o4-mini+responses=o4-mini,o4-mini+responses-400=o4-mini+400",
+    )  # fmt: skip
+    installation.admin("model", "add", "gpt-5.6-sol", "--priced-as", "claude-sonnet-4-5")
+    installation.admin(
+        "channel", "add", "--name", "new-name", "--provider", "anthropic", "--secret", "sk-ant-sandbox-new",
+        "--base-url", f"{installation.sandbox_url}/anthropic", "--models", "gpt-5.6-sol=claude-sonnet-4-5",
     )  # fmt: skip
     return replace(installation, api_key=installation.admin("key", "create", "--user", "wealthy", "--unlimited")["key"])

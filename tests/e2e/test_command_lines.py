@@ -6,13 +6,18 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.command_lines import CLAUDE_CODE, CODEX, GEMINI_CLI, MODULES, ROOT, CommandLine, run
+from tests.e2e.command_lines import CLAUDE_CODE, CODEX, CODEX_SCRIPTS, GEMINI_CLI, MODULES, ROOT, CommandLine, run
 from tests.e2e.installation import Installation
 from tests.e2e.upstreams import ANTHROPIC, CHAT, GEMINI, RESPONSES, Upstream
 
 CONTENT = "made by way of yescale"
-OWN = {CLAUDE_CODE.name: ANTHROPIC, CODEX.name: RESPONSES, GEMINI_CLI.name: GEMINI}
-TOLD = {CLAUDE_CODE.name: "File created successfully", CODEX.name: "exited with code 0", GEMINI_CLI.name: "created"}
+OWN = {CLAUDE_CODE.name: ANTHROPIC, CODEX.name: RESPONSES, CODEX_SCRIPTS.name: RESPONSES, GEMINI_CLI.name: GEMINI}
+TOLD = {
+    CLAUDE_CODE.name: "File created successfully",
+    CODEX.name: "exited with code 0",
+    CODEX_SCRIPTS.name: "completed",
+    GEMINI_CLI.name: "created",
+}
 # What no other format can say, or what the model there is not told; all of it is named in the log and to the client.
 LOST = {
     CLAUDE_CODE.name: {
@@ -21,7 +26,11 @@ LOST = {
     },
     CODEX.name: {
         "cache", "cache_key", "extras.client_metadata", "extras.include", "extras.store", "reasoning",
-        "reasoning.shown", "thinking.seal", "tool.other", "tools.other", "tools.web_search",
+        "reasoning.shown", "thinking.seal", "tools.web_search",
+    },
+    CODEX_SCRIPTS.name: {
+        "cache_key", "extras.client_metadata", "extras.include", "extras.reasoning", "extras.store",
+        "reasoning.effort", "thinking.seal", "tools.custom", "verbosity",
     },
     GEMINI_CLI.name: {
         "reasoning", "reasoning.shown", "sampling.temperature", "sampling.top_k", "sampling.top_p", "tool_call.seal",
@@ -37,6 +46,7 @@ PAIRS = [
     (CODEX, "claude-sonnet-4-5", ANTHROPIC),
     (CODEX, "deepseek-chat", CHAT),
     (CODEX, "gemini-2.5-pro", GEMINI),
+    (CODEX_SCRIPTS, "gpt-5.6-sol", ANTHROPIC),
     (GEMINI_CLI, "gemini-2.5-pro", GEMINI),
     (GEMINI_CLI, "claude-sonnet-4-5", ANTHROPIC),
     (GEMINI_CLI, "gpt-5", CHAT),

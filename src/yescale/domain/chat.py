@@ -28,6 +28,7 @@ class Tool(Struct, frozen=True, kw_only=True):
     custom: bool = False
     grammar: Raw | None = None  # of a custom tool's text, as OpenAI's `format` says it
     cache: CachePoint | None = None
+    group: str = ""  # OpenAI Responses: the `namespace` that it stands in, with which its name begins
 
 
 class HostedTool(Struct, frozen=True, kw_only=True):

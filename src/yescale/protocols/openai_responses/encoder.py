@@ -38,6 +38,7 @@ from yescale.domain.events import (
 )
 from yescale.protocols.codec import Envelope
 from yescale.protocols.openai_responses.answers import Ending, status_of, write_response
+from yescale.protocols.openai_responses.groups import groups_of
 from yescale.protocols.openai_responses.hosted_items import hosted_item, picture_item, raw_item
 from yescale.protocols.openai_responses.input_items import Wire
 from yescale.protocols.openai_responses.output_items import (
@@ -60,6 +61,7 @@ class _Writer:
         self.ending = Ending()
         self._envelope = envelope
         self._custom = custom_names(envelope.request.tools)
+        self._groups = groups_of(envelope.request.tools)
         self._item: Item | None = None  # the open one
 
     def hear(self, event: Event) -> Iterator[Signal]:
@@ -129,7 +131,8 @@ class _Writer:
             case Thinking():
                 return ThoughtItem(index, f"rs_{mark}")
             case ToolCall():
-                return CallItem(index, mark, custom=part.custom or part.name in self._custom)
+                custom = part.custom or part.name in self._custom
+                return CallItem(index, mark, custom=custom, group=self._groups.get(part.name, ""))
             case HostedCall():
                 return hosted_item(index, mark, part)
             case Image():

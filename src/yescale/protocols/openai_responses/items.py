@@ -29,6 +29,7 @@ from yescale.domain.content import (
     ToolResult,
     Url,
 )
+from yescale.protocols.openai_responses.groups import full_name
 from yescale.protocols.openai_responses.schema import (
     OWN,
     WireAnnotation,
@@ -210,12 +211,13 @@ def _read_thought(raw: Raw) -> Part:
 
 def _read_call(raw: Raw) -> Part:
     wire = _CALL.decode(raw)
-    return ToolCall(id=wire.call_id, name=wire.name, arguments=wire.arguments)
+    return ToolCall(id=wire.call_id, name=full_name(wire.namespace, wire.name), arguments=wire.arguments)
 
 
 def _read_custom_call(raw: Raw) -> Part:
     wire = _CUSTOM_CALL.decode(raw)
-    return ToolCall(id=wire.call_id, name=wire.name, arguments=wire.input, custom=True)
+    name = full_name(wire.namespace, wire.name)
+    return ToolCall(id=wire.call_id, name=name, arguments=wire.input, custom=True)
 
 
 def _read_output(raw: Raw) -> ToolResult:

@@ -22,6 +22,7 @@ from yescale.domain.content import (
 from yescale.domain.custom_tools import unwrap_input
 from yescale.domain.events import DeltaKind
 from yescale.protocols.openai_responses.carriers import carry
+from yescale.protocols.openai_responses.groups import spell_name
 from yescale.protocols.openai_responses.input_items import Wire
 from yescale.protocols.openai_responses.schema import OWN
 
@@ -226,12 +227,13 @@ class ThoughtItem:
 class CallItem:
     """A call of a client's tool. One that came as a function's for a custom tool is told when its text is known."""
 
-    def __init__(self, index: int, mark: str, *, custom: bool) -> None:
+    def __init__(self, index: int, mark: str, *, custom: bool, group: str) -> None:
         self.open = True
         self.wholes: list[object] = []
         self._index = index
         self._mark = mark
         self._custom = custom
+        self._group = group
         self._id = f"{'ctc' if custom else 'fc'}_{mark}"
         self._call = ToolCall(id="", name="", arguments="")
         self._words: list[str] = []
@@ -266,7 +268,7 @@ class CallItem:
         if self._custom:
             yield self._signal("response.custom_tool_call_input.done", {"input": words})
         else:
-            yield self._signal("response.function_call_arguments.done", {"name": self._call.name, "arguments": words})
+            yield self._signal("response.function_call_arguments.done", {**self._name(), "arguments": words})
 
     def finish(self) -> Iterator[Signal]:
         item = self._item("completed", "".join(self._words))
@@ -281,8 +283,11 @@ class CallItem:
 
     def _item(self, status: str, words: str) -> Wire:
         kind, field = ("custom_tool_call", "input") if self._custom else ("function_call", "arguments")
-        call = self._call
-        return {"id": self._id, "type": kind, "status": status, "call_id": call.id, "name": call.name, field: words}
+        head: Wire = {"id": self._id, "type": kind, "status": status, "call_id": self._call.id}
+        return head | self._name() | {field: words}
+
+    def _name(self) -> dict[str, str]:
+        return spell_name(self._call.name, self._group)
 
     def _delta(self, words: str) -> Signal:
         kind = "custom_tool_call_input" if self._custom else "function_call_arguments"

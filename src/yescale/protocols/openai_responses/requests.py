@@ -1,19 +1,23 @@
 """Requests read: a Responses body as a canonical request."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from yescale.domain.chat import ChatRequest, HostedTool, OutputForm, Reasoning, Sampling, Tool, ToolChoice
 from yescale.domain.content import HostedKind
 from yescale.domain.faults import Fault
 from yescale.protocols.codec import NO_WORDS, Malformed, PathWords
+from yescale.protocols.openai_responses.groups import full_name
 from yescale.protocols.openai_responses.schema import (
     OWN,
     WireChoice,
+    WireItemHead,
+    WireMoreTools,
     WireReasoning,
     WireRequest,
     WireSearch,
@@ -32,8 +36,11 @@ _ITEMS: Final = msgspec.json.Decoder(list[Raw])
 _STRING: Final = msgspec.json.Decoder(str)
 _TOOL: Final = msgspec.json.Decoder(WireTool)
 _SEARCH: Final = msgspec.json.Decoder(WireSearch)
+_MORE: Final = msgspec.json.Decoder(WireMoreTools)
+_HEAD: Final = msgspec.json.Decoder(WireItemHead)
 _CHOICE: Final = msgspec.json.Decoder(WireChoice | str)
 
+_MORE_TOOLS: Final = b"additional_tools"
 LOGPROBS: Final = "message.output_text.logprobs"
 _MOST_TOKENS: Final = 2**30
 _ARRAY: Final = ord("[")
@@ -62,13 +69,14 @@ def decode_request(body: bytes, _: PathWords = NO_WORDS) -> ChatRequest:
     wire = _expect(read(_REQUEST, body))
     fields = _expect(read(_FIELDS, body))
     _check(wire)
-    turns = _read_input(wire)
+    declared = [(raw, f"tools[{number}]") for number, raw in enumerate(wire.tools or ())]
+    turns = _read_input(wire, declared)
     choice = _read_choice(wire.tool_choice)
     return ChatRequest(
         model=wire.model,
         messages=tuple(turns.messages),
         system=tuple(turns.system),
-        tools=tuple(_read_tool(raw, f"tools[{number}]") for number, raw in enumerate(wire.tools or ())),
+        tools=tuple(tool for raw, field in declared for tool in _read_tools(raw, field)),
         tool_choice=choice,
         parallel_tools=wire.parallel_tool_calls,
         max_tokens=wire.max_output_tokens,
@@ -98,7 +106,8 @@ def _check(wire: WireRequest) -> None:
         raise Malformed(wrong("max_output_tokens", f"'max_output_tokens' must be between 1 and {_MOST_TOKENS}."))
 
 
-def _read_input(wire: WireRequest) -> Turns:
+def _read_input(wire: WireRequest, declared: list[tuple[Raw, str]]) -> Turns:
+    """The turns of the input; the tools that it declares go to the others."""
     turns = Turns(wire.instructions)
     if not said(wire.input):
         return turns  # what a conversation or a stored prompt holds is the whole input
@@ -108,15 +117,38 @@ def _read_input(wire: WireRequest) -> Turns:
         turns.add(Raw(msgspec.json.encode({"role": "user", "content": text})), "input")
     elif raw[0] == _ARRAY:
         for number, item in enumerate(_expect(read(_ITEMS, raw, "input"))):
-            turns.add(item, f"input[{number}]")
+            field = f"input[{number}]"
+            if _MORE_TOOLS in bytes(item) and _is_more_tools(item, field):
+                more = _expect(read(_MORE, bytes(item), field)).tools
+                declared += ((tool, f"{field}.tools[{place}]") for place, tool in enumerate(more))
+            else:
+                turns.add(item, field)
     else:
         raise Malformed(wrong("input", "'input' must be a string or an array of items."))
     turns.close()
     return turns
 
 
-def _read_tool(raw: Raw, field: str) -> Tool | HostedTool:
-    wire = _expect(read(_TOOL, bytes(raw), field))
+def _is_more_tools(item: Raw, field: str) -> bool:
+    return _expect(read(_HEAD, bytes(item), field)).type == "additional_tools"
+
+
+def _read_tools(raw: Raw, field: str) -> Iterator[Tool | HostedTool]:
+    """A tool, or the members of a group; what is said of the group is said of each."""
+    group = _expect(read(_TOOL, bytes(raw), field))
+    if group.type != "namespace":
+        yield _read_tool(raw, group, field)
+        return
+    for number, member in enumerate(group.tools or ()):
+        place = f"{field}.tools[{number}]"
+        tool = _read_tool(member, _expect(read(_TOOL, bytes(member), place)), place)
+        if isinstance(tool, Tool):
+            words = "\n\n".join(filter(None, (group.description, tool.description)))
+            tool = replace(tool, name=full_name(group.name, tool.name), description=words, group=group.name)
+        yield tool
+
+
+def _read_tool(raw: Raw, wire: WireTool, field: str) -> Tool | HostedTool:
     if wire.type not in {"function", "custom"}:
         return _read_hosted(raw, wire.type, field)
     if not wire.name:

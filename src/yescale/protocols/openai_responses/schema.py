@@ -148,6 +148,7 @@ class WireCall(Struct, frozen=True, gc=False):
     call_id: str
     name: str
     arguments: str
+    namespace: str | None = None
 
 
 class WireCustomCall(Struct, frozen=True, gc=False):
@@ -156,6 +157,7 @@ class WireCustomCall(Struct, frozen=True, gc=False):
     call_id: str
     name: str
     input: str
+    namespace: str | None = None
 
 
 class WireOutput(Struct, frozen=True, gc=False):
@@ -193,6 +195,13 @@ class WireTool(Struct, frozen=True, gc=False):
     parameters: Raw = NOTHING
     strict: bool | None = None
     format: Raw = NOTHING
+    tools: list[Raw] | None = None  # of a group
+
+
+class WireMoreTools(Struct, frozen=True, gc=False):
+    """An `additional_tools` item, in which Codex declares the tools of newer models."""
+
+    tools: list[Raw]
 
 
 class WireFilters(Struct, frozen=True, gc=False):

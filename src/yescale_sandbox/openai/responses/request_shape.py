@@ -57,6 +57,7 @@ _WEB_SEARCH = Fields(
         **_SEARCH,
         "filters": maybe(Fields({"allowed_domains": maybe(_STRINGS)})),
         "external_web_access": maybe(Flag()),
+        "search_content_types": Field(Items(Choice(("text", "image")), "strings")),
     }
 )
 _WEB_SEARCH_PREVIEW = Fields({**_SEARCH, "search_content_types": Field(Items(Choice(("text", "image")), "strings"))})

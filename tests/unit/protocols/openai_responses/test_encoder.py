@@ -422,3 +422,14 @@ def _gist(told: ChatResponse) -> list[tuple[type[Part], str]]:
         for part in choice.parts
         if not isinstance(part, HostedCall | HostedResult | Opaque)
     ]
+
+
+def test_a_call_of_a_groups_member_names_both() -> None:
+    member = {"type": "function", "name": "close", "parameters": {"type": "object"}}
+    group = {"type": "namespace", "name": "crew", "description": "", "tools": [member]}
+    to = envelope(SETTINGS | {"tools": [group], "tool_choice": "auto"})
+    told = stream(disassemble(answer(ToolCall(id="c", name="crew__close", arguments="{}"))), to)
+    item = next(event["item"] for event in told if event["type"] == "response.output_item.done")
+    assert (item["name"], item["namespace"]) == ("close", "crew")
+    done = next(event for event in told if event["type"] == "response.function_call_arguments.done")
+    assert done["name"] == "close"

@@ -731,3 +731,31 @@ def test_a_long_name_of_a_user_goes_up_as_a_hash() -> None:
     named = encode(foreign(Text(text="hi"), user="u" * 65))["user"]
     assert len(named) == 64
     assert named != "u" * 64
+
+
+MEMBER = {"type": "function", "name": "close", "description": "Close one.", "parameters": {"type": "object"}}
+GROUP = {"type": "namespace", "name": "crew", "description": "Who helps.", "tools": [MEMBER]}
+DECLARED: list[dict[str, Any]] = [
+    {"input": "hi", "tools": [GROUP]},
+    {"input": [{"type": "additional_tools", "role": "developer", "tools": [GROUP]}, {"role": "user", "content": "hi"}]},
+]
+
+
+@pytest.mark.parametrize("body", DECLARED)
+def test_members_of_a_group_stand_among_the_other_tools(body: dict[str, Any]) -> None:
+    request = decode(**body)
+    (tool,) = request.tools
+    assert isinstance(tool, Tool)
+    assert (tool.name, tool.group, tool.description) == ("crew__close", "crew", "Who helps.\n\nClose one.")
+    assert [message.parts for message in request.messages] == [(Text(text="hi"),)]
+
+
+def test_a_call_of_a_member_comes_back_under_the_groups_name() -> None:
+    call = {"type": "function_call", "call_id": "1", "name": "close", "namespace": "crew", "arguments": "{}"}
+    (message,) = decode(tools=[GROUP], input=[call]).messages
+    assert message.parts == (ToolCall(id="1", name="crew__close", arguments="{}"),)
+
+
+def test_a_word_of_additional_tools_in_a_text_is_a_text() -> None:
+    (message,) = decode(input=[{"role": "user", "content": "additional_tools"}]).messages
+    assert message.parts == (Text(text="additional_tools"),)
