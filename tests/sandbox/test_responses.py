@@ -277,8 +277,10 @@ def test_the_official_client_reads_parses_and_streams(sdk: OpenAI, marker: str) 
     assert parsed.output_parsed == Thing(name=marker, parts=[marker])
     tools: list[Any] = [LOOK]
     with sdk.responses.stream(model="gpt-4o", input="look", tools=tools) as stream:
-        kinds = [event.type for event in stream]
+        events = list(stream)
         final = stream.get_final_response()
+    kinds = [event.type for event in events]
+    assert [event.name for event in events if event.type == "response.function_call_arguments.done"] == ["look"]
     assert kinds.count("response.function_call_arguments.done") == 1
     assert json.loads(str(final.output[0].to_dict()["arguments"])) == {"a": "look"}
     assert sdk.responses.retrieve(final.id).id == final.id

@@ -29,6 +29,7 @@ class Peek(Struct, frozen=True, kw_only=True, gc=False):
     options_said: bool = False  # `stream_options` is there, be it null
     n: int = 1
     outputs: bool = True  # False: makes no output tokens
+    late_system: bool = False  # a system message may stand among the turns, which not every model takes (promise 25)
     long: tuple[int, int] = (0, 0)  # where the one long value of the body lies, if that is certain
     texts: Sequence[tuple[int, int]] = ()  # where long texts of the body lie, those of which that is certain
 

@@ -115,7 +115,8 @@ class Attempts:
         if target is None:
             return UNUSABLE
         self._blame = target.blame
-        native = target.format is self._surface.format and not candidate.thinking
+        unfit = candidate.thinking or (self._order.peek.late_system and not target.profile.late_system)
+        native = target.format is self._surface.format and not unfit
         parcel = self._rewrite(target, candidate) if native else self._translate(target, candidate)
         if isinstance(parcel, Verdict):
             return parcel

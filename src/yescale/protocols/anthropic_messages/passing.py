@@ -21,6 +21,7 @@ _MOST_TOKENS: Final = 2**30
 _LIMIT: Final = "max_tokens"
 _DEFAULT_LIMIT: Final = 4_096  # Anthropic wants one said
 _EMPTY_LIST: Final = re.compile(rb"\[[ \t\r\n]*\]")
+_SYSTEM_TURN: Final = re.compile(rb'"role"[ \t\r\n]*:[ \t\r\n]*"system"')
 _SINGLE: Final = frozenset(WirePeek.__struct_fields__)
 # Said twice, these would let the provider read another value than we priced.
 _PRICED: Final = re.compile(b'"(?:%b)"' % b"|".join(n.encode() for n in WirePeek.__struct_fields__ if n != "messages"))
@@ -48,6 +49,7 @@ def peek_messages(body: bytes, _: PathWords = NO_WORDS, *, outputs: bool = True)
         declared=wire.max_tokens if isinstance(wire.max_tokens, int) else None,
         limit_field=_LIMIT if wire.max_tokens is None else "",
         outputs=outputs,
+        late_system=outputs and _has_system(messages),
         long=long,
     )
 
@@ -83,6 +85,11 @@ def _check(wire: WirePeek, messages: bytes) -> Fault | None:
     if isinstance(wire.max_tokens, int) and not 0 <= wire.max_tokens <= _MOST_TOKENS:
         return wrong(_LIMIT, f"'max_tokens' must be between 0 and {_MOST_TOKENS}.")
     return None
+
+
+def _has_system(messages: bytes) -> bool:
+    """Whether a message of the system stands among the turns. No text can say so: its quotes are escaped."""
+    return b'"system"' in messages and _SYSTEM_TURN.search(messages) is not None
 
 
 def _check_single(around: bytes) -> Fault | None:

@@ -137,7 +137,7 @@ class _Writer:
         body = response_object(self._outcome, self._asking, usage, status)
         return self._event(name, {"response": body}, usage=ended and usage is not None)
 
-    def part(self, name: str, index: int, item: JsonObject, **fields: Json) -> Event:
+    def part(self, name: str, index: int, item: JsonObject, /, **fields: Json) -> Event:
         """An event that concerns an item, by its id."""
         return self._event(f"response.{name}", {"item_id": item["id"], "output_index": index, **fields})
 
@@ -238,7 +238,8 @@ def _call_events(writer: _Writer, index: int, item: JsonObject) -> Iterator[Even
         return
     for piece in _deltas(text, writer.script, is_json=True):
         yield writer.delta(name, index, item, piece)
-    yield writer.part(f"{name}.done", index, item, **{field: text})
+    named: JsonObject = {"name": item["name"]} if field == "arguments" else {}
+    yield writer.part(f"{name}.done", index, item, **{field: text}, **named)
 
 
 def _deltas(text: str, script: Script, *, is_json: bool = False) -> list[str]:

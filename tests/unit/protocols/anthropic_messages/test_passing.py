@@ -344,3 +344,19 @@ def test_the_estimate_counts_a_picture_as_one_and_never_gives_zero() -> None:
     assert estimate_tokens(b"") == 1
     assert estimate_tokens(b'{"model":"m","messages":[]}') == 1
     assert estimate_tokens(body(messages=[{"role": "user", "content": "你好世界" * 30}])) > 80
+
+
+@pytest.mark.parametrize(
+    ("turn", "late"),
+    [
+        ('{"role":"system","content":"Be long."}', True),
+        ('{"content":"Be long.","role" :\n "system"}', True),
+        (dump({"role": "user", "content": '"role":"system"'}).decode(), False),
+        (dump({"role": "user", "content": [{"type": "text", "text": "system"}]}).decode(), False),
+    ],
+)
+def test_a_system_message_among_the_turns_is_seen(turn: str, late: bool) -> None:
+    """Promise 25: a model that does not take it gets the request in translation."""
+    request = f'{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"Hi"}},{turn}]}}'
+    assert look(request.encode()).late_system is late
+    assert not look(request.encode(), count=True).late_system  # there is no translating a count
