@@ -255,6 +255,7 @@ OPERATIONS: Final = (
             Argument("--user", field="username", metavar="U", help="of this account"),
             Argument("--model", metavar="MODEL", help="of this model"),
             Argument("--request-id", metavar="ID", help="the one with this request id"),
+            Argument("--tag", metavar="NAME:VALUE", help="with this tag, such as session_id:abc"),
             Argument("--limit", kind=int, metavar="N", help="at most so many (100)"),
         ),
     ),

@@ -14,6 +14,7 @@ from yescale.domain.ids import ChannelId
 from yescale.domain.link import KeyRecord, Refused
 from yescale.domain.money import NANO_PER_USD, Nano, quota_balance, quota_of
 from yescale.domain.snapshot import Model
+from yescale.domain.tags import NO_TAGS, Tags
 from yescale.gateway.surfaces import Surface
 from yescale.pricing.ceiling import Ask, Ceiling
 from yescale.protocols.codec import NO_WORDS, PathWords
@@ -71,6 +72,7 @@ class Order(Struct, frozen=True, kw_only=True):
     operation: str = ""  # what the provider is to do
     words: PathWords = NO_WORDS
     free: bool = False  # it costs nothing, whatever it uses
+    tags: Tags = NO_TAGS  # those of the head; the body's are in `peek`
 
 
 def find_credentials(exchange: Exchange, surface: Surface) -> Credentials | Fault:

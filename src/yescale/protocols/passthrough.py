@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from yescale.domain.faults import Fault
 from yescale.domain.ids import ModelName, ProtocolId
+from yescale.domain.tags import NO_TAGS, Tags
 from yescale.domain.usage import Usage
 from yescale.protocols.codec import PathWords, UpstreamCodec
 from yescale.protocols.embedding import EmbedCodec
@@ -31,6 +32,7 @@ class Peek(Struct, frozen=True, kw_only=True, gc=False):
     outputs: bool = True  # False: makes no output tokens
     long: tuple[int, int] = (0, 0)  # where the one long value of the body lies, if that is certain
     texts: Sequence[tuple[int, int]] = ()  # where long texts of the body lie, those of which that is certain
+    tags: Tags = NO_TAGS  # the end user whom the body names
 
 
 class Change(Struct, frozen=True, kw_only=True, gc=False):

@@ -2,6 +2,7 @@
 
 import json
 
+from tests.integration.gateway.control import KEY
 from tests.integration.gateway.rig import DONE, SECRET, USAGE, Rig, event, usage_event
 from yescale.domain.usage import Meter
 
@@ -62,3 +63,19 @@ async def test_embeddings_pass(rig: Rig) -> None:
     end = await rig.end()
     assert end.amount == 8 * 1_000
     assert USAGE
+
+
+async def test_tags_of_head_and_body_stand_in_the_journal_and_do_not_go_up(rig: Rig) -> None:
+    client = await rig.client()
+    body = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "user": "ann"}).encode()
+    said = {"authorization": f"Bearer sk-{KEY}", "x-yescale-metadata": '{"session_id":"s1","plan":"gold"}'}
+    client.send("POST", "/v1/chat/completions", body, **said)
+    assert (await client.answer()).status == 200
+    assert (await rig.end()).tags == (("plan", "gold"), ("session_id", "s1"), ("user", "ann"))
+    assert b"metadata" not in rig.first.visits[0].head.lower()
+    client.send("POST", "/v1/chat/completions", body, **(said | {"x-yescale-metadata": '{"colour":"red"}'}))
+    refused = await client.answer()
+    assert (refused.status, refused.json["error"]["param"]) == (400, "X-YEScale-Metadata")
+    assert len(rig.first.visits) == 1
+    await rig.call()
+    assert (await rig.end(2)).tags == ()

@@ -269,6 +269,7 @@ class Attempts:
             error=ending.code,
             note=note,
             losses=self.losses,
+            tags=order.tags + order.peek.tags,
         )
 
     def _describe(self) -> OpenCall:
