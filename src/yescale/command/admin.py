@@ -147,6 +147,15 @@ OPERATIONS: Final = (
     ),
     Operation(("model", "list"), "show the catalogue"),
     Operation(("model", "enable"), "offer a model again", (Argument("name", metavar="MODEL", help="the model"),)),
+    Operation(
+        ("model", "deprecate"),
+        "tell callers that a model will go, or refuse it",
+        (
+            Argument("name", metavar="MODEL", help="the model"),
+            Argument("--stage", kind=int, metavar="N", help="1 it will go, 2 it answers no more, 0 neither (1)"),
+            Argument("--alternative", metavar="MODEL", help="what to use instead"),
+        ),
+    ),
     Operation(("model", "disable"), "offer a model no more", (Argument("name", metavar="MODEL", help="the model"),)),
     Operation(
         ("price", "set"),

@@ -95,6 +95,9 @@ WRONG_METHOD: Final = _caller(
     405, "invalid_request_error", "method_not_allowed", "This path does not answer that method."
 )
 TOO_SLOW: Final = _caller(408, "invalid_request_error", "request_timeout", "The request did not arrive in time.")
+MODEL_DEPRECATED: Final = _caller(
+    410, "invalid_request_error", "model_deprecated", "The model answers no more; use another."
+)
 TOO_LARGE: Final = _caller(413, "invalid_request_error", "request_too_large", "The request body is too large.")
 UNSUPPORTED_ENCODING: Final = _caller(
     415,

@@ -226,6 +226,22 @@ async def test_logs_are_found_by_a_tag_and_show_it(house: House) -> None:
         await house.operate("log list", tag="ann")
 
 
+async def test_a_deprecated_model_is_shown_and_served_as_one(house: House) -> None:
+    told = await house.operate("model deprecate", name="gpt-4o-mini", alternative="gpt-4o")
+    assert told == {"name": "gpt-4o-mini", "is_deprecation": 1, "alternative_info": "gpt-4o"}
+    await house.operate("model add", name="gpt-4o-mini", owner="openai")
+    rows = {row["model_name"]: row for row in (await house.get("models")).json()["data"]}
+    assert (rows["gpt-4o-mini"]["is_deprecation"], rows["gpt-4o-mini"]["alternative_info"]) == (1, "gpt-4o")
+    assert (rows["gpt-4o"]["is_deprecation"], rows["gpt-4o"]["alternative_info"]) == (0, None)
+    worker = await (await house.peer()).hello(None)
+    models = {m["name"]: m for m in (await worker.next("publish"))["snapshot"]["models"]}
+    assert (models["gpt-4o-mini"]["deprecation"], models["gpt-4o-mini"]["alternative"]) == (1, "gpt-4o")
+    await house.operate("model deprecate", name="gpt-4o-mini", stage=2)
+    for wrong in ({"stage": 3}, {"alternative": "a\r\nb"}, {"name": "nobody"}):
+        with pytest.raises(OperationRefused):
+            await house.operate("model deprecate", **({"name": "gpt-4o-mini"} | wrong))
+
+
 async def test_key_rows_show_what_is_documented(house: House) -> None:
     before = int(time.time())
     made = await house.operate(
