@@ -90,6 +90,12 @@ ACCOUNT_DISABLED: Final = _caller(
     403, "permission_error", "account_disabled", "The account is disabled; ask the operator."
 )
 MODEL_NOT_FOUND: Final = _caller(404, "not_found_error", "model_not_found", "The model does not exist.")
+NO_PROVIDER_ALLOWED: Final = _caller(
+    404,
+    "not_found_error",
+    "no_provider_allowed",
+    "No provider that 'provider' allows serves this model; widen or leave out 'provider'.",
+)
 UNKNOWN_PATH: Final = _caller(404, "invalid_request_error", "unknown_url", "Invalid URL.")
 WRONG_METHOD: Final = _caller(
     405, "invalid_request_error", "method_not_allowed", "This path does not answer that method."

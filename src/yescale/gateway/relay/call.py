@@ -9,7 +9,7 @@ from yescale.domain import faults
 from yescale.domain.faults import Fault
 from yescale.domain.journal import NoLine
 from yescale.domain.link import KeyRecord, Refused
-from yescale.gateway import admission, answers, inflating, metadata
+from yescale.gateway import admission, answers, inflating, metadata, preferences
 from yescale.gateway.admission import Credentials, Order
 from yescale.gateway.keys import Unavailable
 from yescale.gateway.leases import Reservation, Waiting
@@ -18,6 +18,7 @@ from yescale.gateway.relay.relay import Relay
 from yescale.gateway.surfaces import Surface
 from yescale.protocols.codec import NO_WORDS, PathWords
 from yescale.protocols.passthrough import Peek
+from yescale.protocols.wishes import Preferences
 from yescale.routing.plan import choose
 from yescale.routing.table import Candidate
 from yescale.wire.server import Exchange
@@ -142,6 +143,8 @@ class Call:
         if isinstance(peek, Fault):
             self._refuse(peek)
             return
+        if peek.wishes is not None:
+            self._body = body = peek.wishes.body
         order = self._judge(peek, key)
         if isinstance(order, Fault):
             self._refuse(order, peek.model)
@@ -177,7 +180,16 @@ class Call:
             order = replace(order, tags=tags)
         if self._credentials is not None and self._credentials.channel is not None:
             order = admission.pin(order, self._credentials.channel)
-        return order
+        if peek.wishes is None or peek.wishes.preferences is None:
+            return order
+        return self._prefer(order, peek.wishes.preferences)
+
+    def _prefer(self, order: Order, wanted: Preferences) -> Order | Fault:
+        preferred = preferences.prefer(order, wanted)
+        if isinstance(preferred, Fault) or wanted.fallbacks or wanted.order:
+            return preferred
+        first = choose(preferred.offer.tiers, self._relay.health, self._relay.now(), self._relay.rng)
+        return preferred if first is None else admission.pin(preferred, first.channel.id)
 
     def _admitted(self, outcome: Reservation | Refused) -> None:
         self._waiting = None

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from yescale.domain.faults import Fault
 from yescale.domain.ids import ModelName
@@ -14,7 +15,7 @@ from yescale.domain.tags import NO_TAGS
 from yescale.protocols import fields
 from yescale.protocols.codec import NO_WORDS, PathWords
 from yescale.protocols.inline import BYTES_PER_TOKEN
-from yescale.protocols.openai_chat import prompt
+from yescale.protocols.openai_chat import prompt, wishing
 from yescale.protocols.openai_chat.schema import NOTHING, WireChat, WireEmbeddings, WireOptions
 from yescale.protocols.passthrough import Change, Peek
 from yescale.protocols.reading import BROKEN, explain, read, wrong
@@ -28,7 +29,7 @@ _MOST_TOKENS: Final = 2**30
 _MOST_CHOICES: Final = 128
 
 _EMPTY: Final = re.compile(rb"\{[ \t\r\n]*\}")
-_NAMING: Final = frozenset({"user", "safety_identifier"})  # neither price nor route reads them
+_NAMING: Final = frozenset({"user", "safety_identifier", *wishing.NAMES})  # neither price nor rewrite reads them
 _SINGLE: Final = frozenset((*WireChat.__struct_fields__, *WireEmbeddings.__struct_fields__, "include_usage")) - _NAMING
 # Said twice, these would let the provider read another value than we priced.
 _PRICED: Final = frozenset(name.encode() for name in {*WireChat.__struct_fields__} - _NAMING - {"messages"})
@@ -43,6 +44,8 @@ def peek_chat(body: bytes, _: PathWords = NO_WORDS) -> Peek | Fault:
         wire = _CHAT.decode(body)
     except BROKEN as error:
         return explain(error)
+    if wire.provider is not NOTHING or wire.usage is not NOTHING:
+        return _peek_wishing(body, wire)
     declared, null = None, ""
     limited = wire.max_tokens is not UNSET or wire.max_completion_tokens is not UNSET or wire.n is not None
     if limited or not wire.model or not wire.messages:
@@ -74,6 +77,15 @@ def peek_chat(body: bytes, _: PathWords = NO_WORDS) -> Peek | Fault:
         texts=spans,
         tags=NO_TAGS if nobody else body_tags(wire.user, wire.safety_identifier),
     )
+
+
+def _peek_wishing(body: bytes, wire: WireChat) -> Peek | Fault:
+    """Of a request that asks something of the gateway itself: what goes on of it is read as if that were not said."""
+    wishes = wishing.read_wishes(body, wire.provider, wire.usage)
+    if isinstance(wishes, Fault):
+        return wishes
+    found = peek_chat(wishes.body)
+    return found if isinstance(found, Fault) else replace(found, wishes=wishes)
 
 
 def peek_embeddings(body: bytes, _: PathWords = NO_WORDS) -> Peek | Fault:

@@ -31,6 +31,8 @@ class WireChat(Struct, frozen=True, gc=False):
     n: int | None = None
     user: Raw = NOTHING
     safety_identifier: Raw = NOTHING
+    provider: Raw = NOTHING
+    usage: Raw = NOTHING
 
 
 class WireMessages(Struct, frozen=True, gc=False):
