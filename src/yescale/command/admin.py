@@ -147,6 +147,15 @@ OPERATIONS: Final = (
     ),
     Operation(("model", "list"), "show the catalogue"),
     Operation(("model", "enable"), "offer a model again", (Argument("name", metavar="MODEL", help="the model"),)),
+    Operation(
+        ("model", "deprecate"),
+        "tell callers that a model will go, or refuse it",
+        (
+            Argument("name", metavar="MODEL", help="the model"),
+            Argument("--stage", kind=int, metavar="N", help="1 it will go, 2 it answers no more, 0 neither (1)"),
+            Argument("--alternative", metavar="MODEL", help="what to use instead"),
+        ),
+    ),
     Operation(("model", "disable"), "offer a model no more", (Argument("name", metavar="MODEL", help="the model"),)),
     Operation(
         ("price", "set"),
@@ -255,6 +264,7 @@ OPERATIONS: Final = (
             Argument("--user", field="username", metavar="U", help="of this account"),
             Argument("--model", metavar="MODEL", help="of this model"),
             Argument("--request-id", metavar="ID", help="the one with this request id"),
+            Argument("--tag", metavar="NAME:VALUE", help="with this tag, such as session_id:abc"),
             Argument("--limit", kind=int, metavar="N", help="at most so many (100)"),
         ),
     ),

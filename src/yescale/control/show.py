@@ -112,7 +112,12 @@ def _words_of_call(row: LogRow) -> tuple[str, dict[str, object]]:
     other |= {"outcome": row.outcome, "status": row.status, "amount_nano": row.amount, "estimated": row.estimated}
     if row.upstream_model and row.upstream_model != row.model:
         other |= {"is_model_mapped": True, "upstream_model_name": row.upstream_model}
-    for name, value in (("error", row.error), ("note", details.note), ("losses", list(details.losses))):
+    for name, value in (
+        ("error", row.error),
+        ("note", details.note),
+        ("losses", list(details.losses)),
+        ("tags", details.tags),
+    ):
         if value:
             other[name] = value
     return describe(priced, row.model), other

@@ -32,6 +32,7 @@ from yescale.control.views import (
 )
 from yescale.domain.ids import KeyId, ModelName
 from yescale.domain.money import RATIO_ONE, quota_of
+from yescale.domain.tags import MOST_WRITTEN, NAMES, parse_tag
 from yescale.domain.usage import Meter
 from yescale.ledger.purses import NoSuchKey, delete_key, set_key_limit
 from yescale.pricing.book import PriceBook, Unpriced
@@ -219,7 +220,7 @@ async def read_tasks(caller: Caller, desk: Desk, asked: Annotated[AskTasks, Quer
 
 
 class AskLogs(BaseModel):
-    """Which log rows. `model_name` is exact, or holds `*` for any characters."""
+    """Which log rows. `model_name` is exact, or holds `*` for any characters; `tag` is a name, a colon and a value."""
 
     p: int = Field(1, le=_MOST_PAGES)
     page_size: int = Field(MOST_ROWS, ge=1, le=MOST_ROWS)
@@ -229,6 +230,7 @@ class AskLogs(BaseModel):
     username: Text = ""
     group: Text = ""
     request_id: Text = ""
+    tag: str = Field("", max_length=MOST_WRITTEN, pattern=r"^[^\x00]*$")
     start_timestamp: int = Field(0, ge=0, le=_MOST_SECONDS)
     end_timestamp: int = Field(0, ge=0, le=_MOST_SECONDS)
 
@@ -236,6 +238,9 @@ class AskLogs(BaseModel):
 @router.get("/logs")
 async def read_logs(caller: Caller, desk: Desk, asked: Annotated[AskLogs, Query()]) -> Answer[LogPage]:
     """The account's log, newest first."""
+    tag = parse_tag(asked.tag) if asked.tag else None
+    if asked.tag and tag is None:
+        raise Refusal(400, f"tag: say NAME:VALUE, where NAME is one of {', '.join(NAMES)}.")
     await desk.catch_up()
     wanted = LogFilter(
         account=caller.id,
@@ -245,6 +250,7 @@ async def read_logs(caller: Caller, desk: Desk, asked: Annotated[AskLogs, Query(
         username=asked.username,
         group=asked.group,
         request_id=asked.request_id,
+        tag=tag,
         start_ms=asked.start_timestamp * 1000,
         end_ms=asked.end_timestamp * 1000 + 999 if asked.end_timestamp else 0,
         page=max(1, asked.p),

@@ -90,11 +90,20 @@ ACCOUNT_DISABLED: Final = _caller(
     403, "permission_error", "account_disabled", "The account is disabled; ask the operator."
 )
 MODEL_NOT_FOUND: Final = _caller(404, "not_found_error", "model_not_found", "The model does not exist.")
+NO_PROVIDER_ALLOWED: Final = _caller(
+    404,
+    "not_found_error",
+    "no_provider_allowed",
+    "No provider that 'provider' allows serves this model; widen or leave out 'provider'.",
+)
 UNKNOWN_PATH: Final = _caller(404, "invalid_request_error", "unknown_url", "Invalid URL.")
 WRONG_METHOD: Final = _caller(
     405, "invalid_request_error", "method_not_allowed", "This path does not answer that method."
 )
 TOO_SLOW: Final = _caller(408, "invalid_request_error", "request_timeout", "The request did not arrive in time.")
+MODEL_DEPRECATED: Final = _caller(
+    410, "invalid_request_error", "model_deprecated", "The model answers no more; use another."
+)
 TOO_LARGE: Final = _caller(413, "invalid_request_error", "request_too_large", "The request body is too large.")
 UNSUPPORTED_ENCODING: Final = _caller(
     415,

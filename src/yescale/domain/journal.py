@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from yescale.domain.ids import AccountId, CallId, ChannelId, Incarnation, KeyId, ModelName, PurseId
 from yescale.domain.money import Nano
 from yescale.domain.price import Line
+from yescale.domain.tags import NO_TAGS, Written
 from yescale.domain.usage import Meter
 
 JOURNAL_FORMAT: Final = 1
@@ -108,6 +109,7 @@ class EndLine(Struct, frozen=True, kw_only=True, array_like=True, tag="end", gc=
     error: str = ""  # the code that the client saw
     note: str = ""  # "usage not believed", "drained 3 s after the client left" ...
     losses: tuple[str, ...] = ()
+    tags: Written = NO_TAGS
 
 
 class BackLine(Struct, frozen=True, kw_only=True, array_like=True, tag="back", gc=False):

@@ -14,6 +14,9 @@ from yescale.domain.price import PriceRule
 
 SNAPSHOT_FORMAT: Final = 1
 
+GOING: Final = 1  # a model's deprecation: it will go
+GONE: Final = 2  # it answers no more
+
 
 class Group(Struct, frozen=True, kw_only=True):
     """Which users see which channels, at which multiplier. `ratio_id` names the immutable ratio row."""
@@ -35,6 +38,8 @@ class Model(Struct, frozen=True, kw_only=True):
     input_modalities: tuple[str, ...] = ("text",)
     output_modalities: tuple[str, ...] = ("text",)
     operations: tuple[str, ...] = ("chat",)
+    deprecation: int = 0  # GOING, GONE
+    alternative: str = ""  # what the operator names instead of it
 
 
 class Channel(Struct, frozen=True, kw_only=True):

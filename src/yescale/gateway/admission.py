@@ -13,7 +13,8 @@ from yescale.domain.faults import Fault
 from yescale.domain.ids import ChannelId
 from yescale.domain.link import KeyRecord, Refused
 from yescale.domain.money import NANO_PER_USD, Nano, quota_balance, quota_of
-from yescale.domain.snapshot import Model
+from yescale.domain.snapshot import GONE, Model
+from yescale.domain.tags import NO_TAGS, Tags
 from yescale.gateway.surfaces import Surface
 from yescale.pricing.ceiling import Ask, Ceiling
 from yescale.protocols.codec import NO_WORDS, PathWords
@@ -71,6 +72,7 @@ class Order(Struct, frozen=True, kw_only=True):
     operation: str = ""  # what the provider is to do
     words: PathWords = NO_WORDS
     free: bool = False  # it costs nothing, whatever it uses
+    tags: Tags = NO_TAGS  # those of the head; the body's are in `peek`
 
 
 def find_credentials(exchange: Exchange, surface: Surface) -> Credentials | Fault:
@@ -167,6 +169,8 @@ def judge(
     if offer is None or (key.models is not None and peek.model not in key.models):
         return _not_allowed(peek, key, table)
     model = offer.model
+    if model.deprecation == GONE:
+        return _gone(model)
     if (surface.needs or operation) not in model.operations:
         if surface.instead not in model.operations:
             return _cannot(peek, operation, model)
@@ -195,6 +199,12 @@ def _cannot(peek: Peek, operation: str, model: Model) -> Fault:
     return faults.MALFORMED.saying(
         f"The model '{peek.model}' does not do '{operation}'; it does: {', '.join(model.operations)}.", param="model"
     )
+
+
+def _gone(model: Model) -> Fault:
+    instead = f"use '{model.alternative}' instead" if model.alternative else "GET /v1/models lists those that do"
+    message = f"The model '{model.name}' answers no more; {instead}."
+    return faults.MODEL_DEPRECATED.saying(message, param="model")
 
 
 def _thinks(offer: Offer) -> bool:
@@ -234,7 +244,8 @@ def _not_allowed(peek: Peek, key: KeyRecord, table: Table) -> Fault:
         return faults.MODEL_NOT_ALLOWED.saying(f"The group '{key.group}' of this API key does not exist any more.")
     elsewhere = any(table.tiers(group.name, peek.model) for group in table.snapshot.groups)
     if not elsewhere:
-        return faults.NO_CHANNEL
+        model = table.model(peek.model)
+        return _gone(model) if model is not None and model.deprecation == GONE else faults.NO_CHANNEL
     return faults.MODEL_NOT_ALLOWED.saying(
         f"The model '{peek.model}' is not open to the group '{key.group}' of this API key.", param="model"
     )

@@ -4,6 +4,7 @@ from typing import Final
 
 from yescale.domain import faults
 from yescale.domain.faults import Fault
+from yescale.domain.snapshot import Model
 from yescale.gateway.cors import EXPOSE
 from yescale.protocols.passthrough import Format
 from yescale.wire.server import Exchange
@@ -14,6 +15,9 @@ _HEAD: Final = b"content-type: %b\r\nx-request-id: %b\r\nx-oneapi-request-id: %b
 _WHOLE: Final = _HEAD + b"x-yescale-cost: %d\r\n"
 _PLAIN: Final = b"content-type: application/json\r\nx-request-id: %b\r\nx-oneapi-request-id: %b\r\n"
 _STREAM: Final = b"cache-control: no-cache\r\nx-accel-buffering: no\r\n"
+
+_DEPRECATED: Final = b"deprecation: true\r\n"
+_MOST_ALTERNATIVE: Final = 256  # characters
 
 # What the wire answers by itself, by status.
 _WIRE_FAULTS: Final = {
@@ -49,6 +53,12 @@ def plain_head(request_id: bytes) -> bytes:
 def stream_head(request_id: bytes, content_type: bytes) -> bytes:
     """The header lines of a stream of events."""
     return _HEAD % (content_type, request_id, request_id, request_id) + _STREAM
+
+
+def deprecation_lines(model: Model) -> bytes:
+    """The header lines that tell that a model will go, and what the operator names instead."""
+    words = "".join(c for c in model.alternative[:_MOST_ALTERNATIVE] if c.isascii() and c.isprintable()).strip()
+    return _DEPRECATED + (b"x-yescale-alternative: %b\r\n" % words.encode() if words else b"")
 
 
 def refuse(exchange: Exchange, fault: Fault, form: Format, request_id: str, more: bytes = b"") -> None:

@@ -18,7 +18,7 @@ from yescale.ledger.rows import Purse, lock_purses, read_leases, strain, write_l
 from yescale.ledger.tally import Bill, Book, Reject, Tally, named
 from yescale.store import changes
 from yescale.store.bulk import BulkInsert, Statement, as_given, either, listed, padded, same
-from yescale.store.calls import end_row, insert_calls
+from yescale.store.calls import end_row, insert_calls, insert_tags
 from yescale.store.database import CLOCKS, Unstorable, savepoint
 from yescale.store.logs import insert_refusals
 from yescale.store.tables import accounts, entries, journals, keys, postings, quarantine
@@ -197,6 +197,7 @@ async def _apply(connection: AsyncConnection, batch: Batch, records: Sequence[Re
         connection,
         [end_row(charge.end, entered.get(charge.end.account), place.journal, charge.paid) for charge in tally.charges],
     )
+    await insert_tags(connection, [charge.end for charge in tally.charges])
     await insert_refusals(connection, tally.refusals, usernames)
     await _reject(connection, batch, tally.rejects, place.now_ms)
     exhausted = await _exhaust(connection, emptied, place.now_ms) if emptied else 0

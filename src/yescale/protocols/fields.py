@@ -19,6 +19,7 @@ _ESCAPED_NAME: Final = re.compile(rb"\\u00[5-7]")
 _MARK: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]', re.DOTALL)
 _FIRST: Final = re.compile(rb"[ \t\r\n]*\{")
 _AFTER_NAME: Final = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
+_COMMA: Final = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*")
 _SCALAR: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[^\s,{}\[\]"]+', re.DOTALL)
 
 
@@ -132,6 +133,19 @@ def members(body: bytes, single: frozenset[str] = NO_NAMES) -> dict[str, Span]:
             found[name] = _stripped(body, begin, mark.start())
             name, begin = None, 0
     return found
+
+
+def cut(body: bytes, name: str, single: frozenset[str] = NO_NAMES) -> bytes:
+    """The body without a top-level field, which is not the only one. Raises as `members`."""
+    found = members(body, single).get(name)
+    if found is None:
+        return body
+    begin, end = found
+    opening = body.rfind(b'"', 0, body.rfind(b'"', 0, begin))  # no name that is looked for holds a quote
+    comma = _COMMA.match(body, end)
+    if comma is not None:
+        return body[:opening] + body[comma.end() :]
+    return body[: body.rfind(b",", 0, opening)] + body[end:]
 
 
 def _read_name(quoted: bytes) -> str:

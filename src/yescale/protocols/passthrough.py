@@ -7,9 +7,14 @@ from msgspec import Struct
 
 from yescale.domain.faults import Fault
 from yescale.domain.ids import ModelName, ProtocolId
+from yescale.domain.tags import NO_TAGS, Tags
 from yescale.domain.usage import Usage
 from yescale.protocols.codec import PathWords, UpstreamCodec
 from yescale.protocols.embedding import EmbedCodec
+from yescale.protocols.tapping import Tap, UpstreamError
+from yescale.protocols.wishes import Wishes
+
+__all__ = ["Answer", "Carrier", "Change", "Format", "Peek", "Tap", "UpstreamError", "scrub"]
 
 BYTES_PER_TOKEN: Final = 4  # of text, where usage must be estimated; the usual rule of thumb
 
@@ -32,6 +37,8 @@ class Peek(Struct, frozen=True, kw_only=True, gc=False):
     late_system: bool = False  # a system message may stand among the turns, which not every model takes (promise 25)
     long: tuple[int, int] = (0, 0)  # where the one long value of the body lies, if that is certain
     texts: Sequence[tuple[int, int]] = ()  # where long texts of the body lie, those of which that is certain
+    tags: Tags = NO_TAGS  # the end user whom the body names
+    wishes: Wishes | None = None  # what it asks of the gateway itself
 
 
 class Change(Struct, frozen=True, kw_only=True, gc=False):
@@ -51,40 +58,12 @@ class Answer(Struct, frozen=True, gc=False):
     translated: bytes | None = None  # what the client gets, where that is not the body itself
 
 
-class UpstreamError(Struct, frozen=True, kw_only=True, gc=False):
-    """An error as the upstream said it; empty where it did not."""
-
-    message: str = ""
-    code: str = ""
-    type: str = ""
-    param: str | None = None
-    retry_after_s: int | None = None  # where the body says when to come back
-
-
 def scrub(text: bytes, secrets: tuple[str, ...]) -> bytes:
     """The same without our secrets, which some servers repeat in their errors."""
     for secret in secrets:
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret.encode(), b"***")
     return text
-
-
-class Tap(Protocol):
-    """Listens to a stream as it passes. `feed` gives what may go to the client: whole events only."""
-
-    usage: Usage | None  # last one wins
-    done: bool  # the format's end mark has passed
-    finished: bool  # a choice said why it stopped
-    error: UpstreamError | None  # the upstream sent an error as an event; it and what follows are withheld
-    text_bytes: int  # of output, about
-
-    def feed(self, data: bytes) -> bytes:
-        """What may be forwarded now. Raises sse.TooLong."""
-        ...
-
-    def finish(self) -> bytes:
-        """The stream is over: what was held back."""
-        ...
 
 
 class Carrier(Protocol):

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from yescale.domain.ids import ModelName, ProtocolId
-from yescale.domain.snapshot import Channel, Group, Model, Snapshot
+from yescale.domain.snapshot import GONE, Channel, Group, Model, Snapshot
 from yescale.pricing.book import PriceBook
 from yescale.pricing.ceiling import Tariff, find_tariff
 from yescale.pricing.quote import Rates, find_rates
@@ -60,7 +60,7 @@ class Table:
         self._tiers = _index(snapshot.channels)
         served: dict[str, list[ModelName]] = {}
         for group, name in self._tiers:
-            if name in self._models and not name.endswith("*"):
+            if name in self._models and not name.endswith("*") and self._models[name].deprecation != GONE:
                 served.setdefault(group, []).append(name)
         self._names = {group: tuple(sorted(names)) for group, names in served.items()}
         self._offers: dict[tuple[str, ModelName, str, ProtocolId], Offer] = {}  # made at first use

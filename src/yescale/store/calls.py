@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import bindparam, select
+from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.domain.ids import AccountId, CallId, PurseId
@@ -14,7 +14,7 @@ from yescale.domain.money import Nano
 from yescale.domain.price import Line
 from yescale.domain.usage import INPUT_METERS, OUTPUT_METERS, Meter
 from yescale.store.bulk import BulkInsert
-from yescale.store.tables import calls
+from yescale.store.tables import call_tags, calls
 
 CONSUMED: Final = 2
 FAILED: Final = 5
@@ -32,6 +32,7 @@ class CallDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
     client_request_id: str = ""
     note: str = ""
     losses: tuple[str, ...] = ()
+    tags: dict[str, str] = {}
 
 
 class CallRow(Struct, frozen=True, kw_only=True):
@@ -76,6 +77,7 @@ _decode: Final = msgspec.json.Decoder(CallDetails).decode
 _encode: Final = msgspec.json.Encoder().encode
 _WRITTEN: Final = tuple(name for name in CallRow.__struct_fields__ if name not in ("id", "refunded"))
 _INSERT: Final = BulkInsert(calls, _WRITTEN)
+_INSERT_TAGS: Final = BulkInsert(call_tags, ("name", "value", "account_id", "call_id"))
 CALL_COLUMNS: Final = tuple(calls.c[name] for name in CallRow.__struct_fields__)
 _FIND: Final = select(*CALL_COLUMNS).where(calls.c.call_id == bindparam("call_id")).order_by(calls.c.id)
 _REFUND: Final = (
@@ -102,6 +104,7 @@ def end_row(end: EndLine, entry_id: int | None, journal_id: int | None, paid: Na
         client_request_id=end.client_request_id,
         note=end.note,
         losses=end.losses,
+        tags=dict(end.tags),
     )
     return (
         end.id,
@@ -144,6 +147,20 @@ async def insert_calls(connection: AsyncConnection, rows: Sequence[tuple[Any, ..
     await _INSERT.run(connection, rows)
 
 
+async def insert_tags(connection: AsyncConnection, ends: Sequence[EndLine]) -> None:
+    """Append the tags by which the calls of these lines can be found."""
+    rows = [(name, value, end.account, end.id) for end in ends if end.tags for name, value in end.tags]
+    await _INSERT_TAGS.run(connection, rows)
+
+
+def has_tag(name: str, value: str, account: AccountId | None = None) -> ColumnElement[bool]:
+    """Whether a call, of that account, has the tag."""
+    found = select(call_tags.c.call_id).where(call_tags.c.name == name, call_tags.c.value == value)
+    if account is not None:
+        found = found.where(call_tags.c.account_id == account)
+    return calls.c.call_id.in_(found)
+
+
 async def find_call(connection: AsyncConnection, call_id: CallId) -> CallRow | None:
     """The call of a request id."""
     rows = await connection.execute(_FIND, {"call_id": call_id})
@@ -157,6 +174,7 @@ class CallFilter(Struct, frozen=True, kw_only=True):
     username: str | None = None
     model: str | None = None
     call_id: str | None = None
+    tag: tuple[str, str] | None = None  # name and value
     limit: int = 100
 
 
@@ -166,4 +184,6 @@ async def recent_calls(connection: AsyncConnection, wanted: CallFilter) -> list[
     for name in ("username", "model", "call_id"):
         if (value := getattr(wanted, name)) is not None:
             query = query.where(calls.c[name] == value)
+    if wanted.tag is not None:
+        query = query.where(has_tag(*wanted.tag))
     return [CallRow(**row) for row in (await connection.execute(query)).mappings()]

@@ -70,6 +70,8 @@ class CatalogueEntry(Struct, frozen=True, kw_only=True):
             input_modalities=self.input_modalities,
             output_modalities=self.output_modalities,
             operations=self.operations,
+            deprecation=self.is_deprecation,
+            alternative=self.alternative_info or "",
         )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from yescale.domain.ids import AccountId
 from yescale.domain.journal import NoLine
 from yescale.domain.money import Nano
+from yescale.store.calls import has_tag
 from yescale.store.search import matching
 from yescale.store.tables import calls, logs
 
@@ -78,6 +79,7 @@ class LogFilter(Struct, frozen=True, kw_only=True):
     group: str = ""
     username: str = ""
     request_id: str = ""
+    tag: tuple[str, str] | None = None  # name and value; of calls alone
     start_ms: int = 0
     end_ms: int = 0
     page: int = 1
@@ -152,7 +154,7 @@ async def find_logs(connection: AsyncConnection, wanted: LogFilter) -> tuple[tup
     parts = [
         (select_rows.where(*_conditions(table, wanted)), table)
         for select_rows, table, types in ((_OF_CALLS, calls, {0, 2, 5}), (_OF_LOGS, logs, {0, 1, 3, 4, 5, 6}))
-        if wanted.type in types
+        if wanted.type in types and (table is calls or wanted.tag is None)
     ]
     total = 0
     for _, table in parts:
@@ -228,6 +230,8 @@ def _conditions(table: Table, wanted: LogFilter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [column == value for column, value in exact if value]
     if wanted.model:
         found.append(matching(table.c.model, wanted.model))
+    if wanted.tag is not None:
+        found.append(has_tag(*wanted.tag, wanted.account))
     if wanted.start_ms:
         found.append(table.c.at_ms >= wanted.start_ms)
     if wanted.end_ms:

@@ -254,6 +254,17 @@ calls: Final = Table(
     Index("ix_calls_account_id_at_ms", "account_id", "at_ms"),
 )
 
+call_tags: Final = Table(
+    "call_tags",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("account_id", BigInteger, nullable=False),
+    Column("call_id", Text, nullable=False),
+    Index("ix_call_tags_name_value_account_id", "name", "value", "account_id"),
+)
+
 logs: Final = Table(
     "logs",
     metadata,

@@ -12,6 +12,7 @@ import pytest
 from tests.integration.control.house import House, bearer
 from tests.integration.control.parties import check_books
 from tests.integration.control.worker import RawJournal, new_call_id, new_incarnation
+from yescale.control.operations.refusals import OperationRefused
 from yescale.store.tables import tasks
 
 
@@ -202,6 +203,43 @@ async def test_logs_are_filtered_paged_and_counted(house: House) -> None:
     assert (len(first), len(second)) == (5, 3)
     assert (await names(p=0, page_size=5))[0] == first
     assert (await names(p=10**9, page_size=10_000))[0] == []
+
+
+async def test_logs_are_found_by_a_tag_and_show_it(house: House) -> None:
+    calls = await Calls.begin(house)
+    calls.end("gpt-4o", 10**6, [], tags=[["session_id", "a:b"], ["user", "ann"]])
+    calls.end("gpt-4o-mini", 10**6, [])
+    data = (await house.get("logs", tag="session_id:a:b")).json()["data"]
+    assert [row["model_name"] for row in data["items"]] == ["gpt-4o"]
+    assert json.loads(data["items"][0]["other"])["tags"] == {"session_id": "a:b", "user": "ann"}
+    assert (await house.get("logs", tag="session_id:a")).json()["data"]["total"] == 0
+    assert "tags" not in json.loads(
+        (await house.get("logs", model_name="gpt-4o-mini")).json()["data"]["items"][0]["other"]
+    )
+    for wrong in ("session_id", "session_id:", "colour:red", "x" * 300):
+        refused = await house.get("logs", tag=wrong)
+        assert refused.status_code == 400, wrong
+        assert refused.json()["message"].startswith("tag:")
+    [listed] = await house.operate("log list", tag="user:ann")
+    assert listed["tags"] == {"session_id": "a:b", "user": "ann"}
+    with pytest.raises(OperationRefused, match="NAME:VALUE"):
+        await house.operate("log list", tag="ann")
+
+
+async def test_a_deprecated_model_is_shown_and_served_as_one(house: House) -> None:
+    told = await house.operate("model deprecate", name="gpt-4o-mini", alternative="gpt-4o")
+    assert told == {"name": "gpt-4o-mini", "is_deprecation": 1, "alternative_info": "gpt-4o"}
+    await house.operate("model add", name="gpt-4o-mini", owner="openai")
+    rows = {row["model_name"]: row for row in (await house.get("models")).json()["data"]}
+    assert (rows["gpt-4o-mini"]["is_deprecation"], rows["gpt-4o-mini"]["alternative_info"]) == (1, "gpt-4o")
+    assert (rows["gpt-4o"]["is_deprecation"], rows["gpt-4o"]["alternative_info"]) == (0, None)
+    worker = await (await house.peer()).hello(None)
+    models = {m["name"]: m for m in (await worker.next("publish"))["snapshot"]["models"]}
+    assert (models["gpt-4o-mini"]["deprecation"], models["gpt-4o-mini"]["alternative"]) == (1, "gpt-4o")
+    await house.operate("model deprecate", name="gpt-4o-mini", stage=2)
+    for wrong in ({"stage": 3}, {"alternative": "a\r\nb"}, {"name": "nobody"}):
+        with pytest.raises(OperationRefused):
+            await house.operate("model deprecate", **({"name": "gpt-4o-mini"} | wrong))
 
 
 async def test_key_rows_show_what_is_documented(house: House) -> None:

@@ -19,7 +19,7 @@ ORDER = {
     "end": (
         "id", "at_ms", "key", "account", "username", "key_name", "group", "model", "upstream_model", "channel",
         "outcome", "status", "stream", "usage", "estimated", "lines", "amount", "charges", "attempts", "first_ms",
-        "total_ms", "snapshot", "backs", "ip", "client_request_id", "error", "note", "losses",
+        "total_ms", "snapshot", "backs", "ip", "client_request_id", "error", "note", "losses", "tags",
     ),
     "back": ("purses",),
     "no": ("at_ms", "key", "account", "code", "count", "model", "id"),
@@ -205,5 +205,5 @@ def end_fields(call_id: str, **fields: Any) -> dict[str, Any]:
         "group": "openai", "model": "gpt-4o", "upstream_model": "gpt-4o", "channel": 1, "outcome": "ok", "status": 200,
         "stream": False, "usage": {}, "estimated": False, "lines": [], "amount": 0, "charges": [], "attempts": [],
         "first_ms": 12, "total_ms": 1234, "snapshot": 1, "backs": [], "ip": "", "client_request_id": "", "error": "",
-        "note": "", "losses": [],
+        "note": "", "losses": [], "tags": [],
     } | fields  # fmt: skip

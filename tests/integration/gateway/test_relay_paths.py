@@ -1,8 +1,13 @@
 """The ways that go well: bytes to the provider and back, and one line in the journal."""
 
+import asyncio
 import json
 
+from msgspec.structs import replace
+
+from tests.integration.gateway.control import KEY
 from tests.integration.gateway.rig import DONE, SECRET, USAGE, Rig, event, usage_event
+from yescale.domain.snapshot import Snapshot
 from yescale.domain.usage import Meter
 
 
@@ -62,3 +67,49 @@ async def test_embeddings_pass(rig: Rig) -> None:
     end = await rig.end()
     assert end.amount == 8 * 1_000
     assert USAGE
+
+
+async def test_tags_of_head_and_body_stand_in_the_journal_and_do_not_go_up(rig: Rig) -> None:
+    client = await rig.client()
+    body = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "user": "ann"}).encode()
+    said = {"authorization": f"Bearer sk-{KEY}", "x-yescale-metadata": '{"session_id":"s1","plan":"gold"}'}
+    client.send("POST", "/v1/chat/completions", body, **said)
+    assert (await client.answer()).status == 200
+    assert (await rig.end()).tags == (("plan", "gold"), ("session_id", "s1"), ("user", "ann"))
+    assert b"metadata" not in rig.first.visits[0].head.lower()
+    client.send("POST", "/v1/chat/completions", body, **(said | {"x-yescale-metadata": '{"colour":"red"}'}))
+    refused = await client.answer()
+    assert (refused.status, refused.json["error"]["param"]) == (400, "X-YEScale-Metadata")
+    assert len(rig.first.visits) == 1
+    await rig.call()
+    assert (await rig.end(2)).tags == ()
+
+
+async def test_a_model_that_will_go_says_so_and_one_that_has_gone_is_refused(rig: Rig) -> None:
+    def staged(stage: int, alternative: str) -> Snapshot:
+        old = rig.snapshot(version=stage + 1)
+        models = [
+            replace(m, deprecation=stage, alternative=alternative) if m.name == "alias" else m for m in old.models
+        ]
+        return replace(old, models=tuple(models))
+
+    assert "deprecation" not in (await rig.call(model="alias")).headers
+    rig.control.publish(staged(1, "gpt-4o\r\nx-evil: 1"))
+    await asyncio.sleep(0.1)
+    for stream in (False, True):
+        answer = await rig.call(model="alias", stream=stream)
+        assert answer.headers["deprecation"] == "true"
+        assert answer.headers["x-yescale-alternative"] == "gpt-4ox-evil: 1"
+        assert "x-evil" not in answer.headers
+    assert "deprecation" not in (await rig.call(model="gpt-4o")).headers
+    rig.control.publish(staged(2, "gpt-4o"))
+    await asyncio.sleep(0.1)
+    before = len(rig.first.visits)
+    refused = await rig.call(model="alias")
+    assert (refused.status, refused.json["error"]["code"]) == (410, "model_deprecated")
+    assert "use 'gpt-4o' instead" in refused.json["error"]["message"]
+    assert len(rig.first.visits) == before
+    client = await rig.client()
+    client.send("GET", "/v1/models", authorization=f"Bearer sk-{KEY}")
+    assert [model["id"] for model in (await client.answer()).json["data"]] == ["embed-1", "free", "gpt-4o"]
+    await rig.until(lambda: rig.refusals == ["model_deprecated"])

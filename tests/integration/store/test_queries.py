@@ -24,6 +24,7 @@ from yescale.store.accounts import (
     list_accounts,
     set_access_key,
 )
+from yescale.store.calls import CallFilter, recent_calls
 from yescale.store.catalogue import CatalogueEntry, find_model, list_models, set_model, update_model
 from yescale.store.channels import (
     NewChannel,
@@ -287,3 +288,30 @@ async def test_sqlite_readers_cannot_write_and_writers_take_turns_with_draws_fir
         assert order == []
     assert order == ["draw", "settlement"]
     await database.close()
+
+
+async def test_calls_are_found_by_their_tags(database: Database) -> None:
+    bank = Bank(database)
+    owner, other = await bank.owner(money=1_000), await bank.owner(money=1_000)
+    worker = Worker(bank)
+    worker.end(owner, 1, model=ModelName("a"), tags=(("session_id", "s1"), ("user", "ann")))
+    worker.end(owner, 1, model=ModelName("b"), tags=(("session_id", "s2"), ("user", "ann")))
+    worker.end(other, 1, model=ModelName("c"), tags=(("session_id", "s1"), ("plan", "\u0110\u1ed3ng 's1' %")))
+    worker.end(owner, 1, model=ModelName("d"))
+    assert (await worker.settle()).alarms == ()
+    async with database.reading() as connection:
+
+        async def find(name: str, value: str, **wanted: Any) -> list[str]:
+            rows, total = await find_logs(connection, LogFilter(tag=(name, value), **wanted))
+            assert total == len(rows)
+            return [row.model for row in rows]
+
+        assert await find("session_id", "s1", account=owner.account) == ["a"]
+        assert await find("session_id", "s1") == ["c", "a"]
+        assert await find("user", "ann", account=owner.account) == ["b", "a"]
+        assert await find("user", "ann", account=owner.account, model="a", type=2) == ["a"]
+        assert await find("user", "ann", account=other.account) == []
+        assert await find("user", "s1") == await find("user", "a%") == await find("user", "ann", type=1) == []
+        assert await find("plan", "\u0110\u1ed3ng 's1' %") == ["c"]
+        newest = await recent_calls(connection, CallFilter(tag=("session_id", "s2")))
+        assert [(row.model, row.explained.tags) for row in newest] == [("b", {"session_id": "s2", "user": "ann"})]

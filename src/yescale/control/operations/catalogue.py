@@ -13,6 +13,7 @@ from yescale.control.operations.refusals import OperationRefused
 from yescale.domain.ids import ModelName, PriceId
 from yescale.domain.money import Nano
 from yescale.domain.price import PriceRule
+from yescale.domain.snapshot import GOING, GONE
 from yescale.domain.usage import Meter
 from yescale.pricing.book import find_conflict
 from yescale.store import changes
@@ -49,6 +50,14 @@ class OneModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A model by its name."""
 
     name: ModelName
+
+
+class DeprecateModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far a model is on its way out. `stage`: 0 active, 1 it will go, 2 it answers no more."""
+
+    name: ModelName
+    stage: int = 1
+    alternative: str = ""
 
 
 class ListModels(Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,7 +101,7 @@ async def add_model(context: Context, asked: AddModel) -> object:
         now_ms = await database_ms(connection)
         known = await find_model(connection, asked.name)
         entry = CatalogueEntry(created_at=known.created_at if known else now_ms // 1000, **asdict(asked))
-        entry = entry if known is None else _keep_list_prices(entry, known)
+        entry = entry if known is None else _keep_told(entry, known)
         await set_model(connection, entry, now_ms=now_ms)
         await changes.note(connection, "snapshot", at_ms=now_ms)
         row = await find_model(connection, asked.name)
@@ -114,6 +123,19 @@ async def enable_model(context: Context, asked: OneModel) -> object:
 async def disable_model(context: Context, asked: OneModel) -> object:
     """Offer it no more."""
     return await _set_enabled(context, asked.name, enabled=False)
+
+
+async def deprecate_model(context: Context, asked: DeprecateModel) -> object:
+    """Tell callers that it will go, or refuse it, naming what to use instead."""
+    if asked.stage not in (0, GOING, GONE):
+        raise OperationRefused("stage is 0 (active), 1 (it will go) or 2 (it answers no more).")
+    if len(asked.alternative) > _NAME_LENGTH or not asked.alternative.isprintable():
+        raise OperationRefused(f"alternative has up to {_NAME_LENGTH} printable characters.")
+    told = {"is_deprecation": asked.stage, "alternative_info": asked.alternative or None}
+    async with context.database.writing() as connection:
+        await _update(connection, asked.name, **told)
+    await context.announce()
+    return {"name": asked.name, **told}
 
 
 async def set_price(context: Context, asked: SetPrice) -> object:
@@ -221,7 +243,7 @@ def _check_conflicts(model: ModelName, rules: list[NewPrice]) -> None:
         raise OperationRefused(f"Two prices of {model} for {conflict[0].meter} hold at the same time.")
 
 
-def _keep_list_prices(entry: CatalogueEntry, known: CatalogueRow) -> CatalogueEntry:
+def _keep_told(entry: CatalogueEntry, known: CatalogueRow) -> CatalogueEntry:
     return replace(
         entry,
         billing_type=known.billing_type,
@@ -231,6 +253,8 @@ def _keep_list_prices(entry: CatalogueEntry, known: CatalogueRow) -> CatalogueEn
         official_request=known.official_request,
         official_input=known.official_input,
         official_output=known.official_output,
+        is_deprecation=known.is_deprecation,
+        alternative_info=known.alternative_info,
     )
 
 
@@ -241,9 +265,9 @@ async def _set_enabled(context: Context, name: ModelName, *, enabled: bool) -> o
     return {"name": name, "enabled": enabled}
 
 
-async def _update(connection: AsyncConnection, name: ModelName, *, enabled: bool) -> None:
+async def _update(connection: AsyncConnection, name: ModelName, **fields: object) -> None:
     now_ms = await database_ms(connection)
-    if not await update_model(connection, name, now_ms=now_ms, enabled=enabled):
+    if not await update_model(connection, name, now_ms=now_ms, **fields):
         raise OperationRefused(f"There is no model {name!r}; `model list` shows them.")
     await changes.note(connection, "snapshot", at_ms=now_ms)
 
@@ -279,4 +303,6 @@ def _view_model(row: CatalogueRow) -> dict[str, object]:
         "context_window": row.context_window,
         "max_output": row.max_output,
         "operations": list(row.operations),
+        "deprecation": row.is_deprecation,
+        "alternative": row.alternative_info or "",
     }

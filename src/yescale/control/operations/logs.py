@@ -8,6 +8,7 @@ from msgspec import Struct
 from yescale.control.context import Context
 from yescale.control.operations.refusals import OperationRefused
 from yescale.domain.ids import CallId
+from yescale.domain.tags import NAMES, parse_tag
 from yescale.store.calls import CallFilter, CallRow, find_call, recent_calls
 
 _MOST: Final = 10_000
@@ -19,6 +20,7 @@ class ListCalls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     username: str | None = None
     model: str | None = None
     request_id: str | None = None
+    tag: str | None = None  # NAME:VALUE
     limit: int = 100
 
 
@@ -32,8 +34,13 @@ async def list_calls(context: Context, asked: ListCalls) -> object:
     """The newest calls, settled up to now."""
     if not 1 <= asked.limit <= _MOST:
         raise OperationRefused(f"limit lies between 1 and {_MOST}.")
+    tag = None if asked.tag is None else parse_tag(asked.tag)
+    if asked.tag is not None and tag is None:
+        raise OperationRefused(f"tag is NAME:VALUE, where NAME is one of {', '.join(NAMES)}.")
     await context.catch_up()
-    wanted = CallFilter(username=asked.username, model=asked.model, call_id=asked.request_id, limit=asked.limit)
+    wanted = CallFilter(
+        username=asked.username, model=asked.model, call_id=asked.request_id, tag=tag, limit=asked.limit
+    )
     async with context.database.reading() as connection:
         return [_view(row) for row in await recent_calls(connection, wanted)]
 
@@ -76,4 +83,5 @@ def _view(row: CallRow) -> dict[str, Any]:
         "client_request_id": told.get("client_request_id", ""),
         "note": told.get("note", ""),
         "losses": told.get("losses", []),
+        "tags": told.get("tags", {}),
     }

@@ -32,6 +32,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         "model list": Operation(catalogue.ListModels, catalogue.list_all_models),
         "model enable": Operation(catalogue.OneModel, catalogue.enable_model),
         "model disable": Operation(catalogue.OneModel, catalogue.disable_model),
+        "model deprecate": Operation(catalogue.DeprecateModel, catalogue.deprecate_model),
         "price set": Operation(catalogue.SetPrice, catalogue.set_price),
         "price list": Operation(catalogue.AskPrices, catalogue.list_all_prices),
         "group set": Operation(catalogue.SetGroup, catalogue.set_group_ratio),

@@ -7,6 +7,7 @@ from yescale.domain.ids import CallId, ChannelId, PurseId
 from yescale.domain.journal import AttemptNote, EndLine, OpenCall
 from yescale.domain.money import Nano
 from yescale.gateway.admission import Order, is_admin
+from yescale.gateway.answers import deprecation_lines
 from yescale.gateway.leases import Reservation
 from yescale.gateway.relay.crossing import Crossing
 from yescale.gateway.relay.endings import Bill, Ending
@@ -177,12 +178,15 @@ class Attempts:
         return target.head + parcel.head, parcel.body
 
     def head_lines(self) -> bytes:
-        """What our header lines say of the attempt that answers: losses, and to administrators the channel."""
-        if not self.told and not is_admin(self._reservation.key):
+        """What our header lines say of the answer: losses, a model on its way out, the channel to administrators."""
+        model = self._order.offer.model
+        if not self.told and not model.deprecation and not is_admin(self._reservation.key):
             return b""
         lines = b""
         if self.told:
             lines = b"x-yescale-losses: %b\r\n" % ", ".join(self.told).encode("ascii", "replace")
+        if model.deprecation:
+            lines += deprecation_lines(model)
         if is_admin(self._reservation.key):
             lines += b"x-yescale-channel: %d\r\n" % self.channel
         return lines
@@ -270,6 +274,7 @@ class Attempts:
             error=ending.code,
             note=note,
             losses=self.losses,
+            tags=order.tags + order.peek.tags,
         )
 
     def _describe(self) -> OpenCall:

@@ -3,11 +3,13 @@
 import logging
 from typing import Final
 
+from msgspec.structs import replace
+
 from yescale.domain import faults
 from yescale.domain.faults import Fault
 from yescale.domain.journal import NoLine
 from yescale.domain.link import KeyRecord, Refused
-from yescale.gateway import admission, answers, inflating
+from yescale.gateway import admission, answers, inflating, metadata, preferences
 from yescale.gateway.admission import Credentials, Order
 from yescale.gateway.keys import Unavailable
 from yescale.gateway.leases import Reservation, Waiting
@@ -15,6 +17,8 @@ from yescale.gateway.relay.passage import Passage
 from yescale.gateway.relay.relay import Relay
 from yescale.gateway.surfaces import Surface
 from yescale.protocols.codec import NO_WORDS, PathWords
+from yescale.protocols.passthrough import Peek
+from yescale.protocols.wishes import Preferences
 from yescale.routing.plan import choose
 from yescale.routing.table import Candidate
 from yescale.wire.server import Exchange
@@ -139,20 +143,17 @@ class Call:
         if isinstance(peek, Fault):
             self._refuse(peek)
             return
-        table, least_output = relay.table, relay.money.least_output_tokens
-        order = admission.judge(peek, key, table, self._surface, least_output, self._words)
+        if peek.wishes is not None:
+            self._body = body = peek.wishes.body
+        order = self._judge(peek, key)
         if isinstance(order, Fault):
-            if order is faults.MODEL_NOT_PRICED:
-                relay.link.unpriced(peek.model)
             self._refuse(order, peek.model)
             return
-        if self._credentials is not None and self._credentials.channel is not None:
-            order = admission.pin(order, self._credentials.channel)
         candidate = choose(order.offer.tiers, relay.health, relay.now(), relay.rng)
         if candidate is None:
             self._do_without(order, body)
             return
-        ceiling, floor = order.ceiling, table.snapshot.minimum_balance
+        ceiling, floor = order.ceiling, order.table.snapshot.minimum_balance
         most = ceiling.most if ceiling.most > floor else floor
         reservation = relay.purses.reserve(key, most)
         if reservation is not None:
@@ -162,6 +163,33 @@ class Call:
         self._candidate = candidate
         self._waiting = relay.purses.admit(key, max(floor, ceiling.least), most, self._admitted)
         self._candidate = None  # whoever waits for money chooses anew
+
+    def _judge(self, peek: Peek, key: KeyRecord) -> Order | Fault:
+        """What the call is allowed to be, with all that its head asks for."""
+        relay = self._relay
+        least_output = relay.money.least_output_tokens
+        order = admission.judge(peek, key, relay.table, self._surface, least_output, self._words)
+        if isinstance(order, Fault):
+            if order is faults.MODEL_NOT_PRICED:
+                relay.link.unpriced(peek.model)
+            return order
+        if metadata.HEADER in self._exchange.fields:
+            tags = metadata.read_metadata(self._exchange.headers)
+            if isinstance(tags, Fault):
+                return tags
+            order = replace(order, tags=tags)
+        if self._credentials is not None and self._credentials.channel is not None:
+            order = admission.pin(order, self._credentials.channel)
+        if peek.wishes is None or peek.wishes.preferences is None:
+            return order
+        return self._prefer(order, peek.wishes.preferences)
+
+    def _prefer(self, order: Order, wanted: Preferences) -> Order | Fault:
+        preferred = preferences.prefer(order, wanted)
+        if isinstance(preferred, Fault) or wanted.fallbacks or wanted.order:
+            return preferred
+        first = choose(preferred.offer.tiers, self._relay.health, self._relay.now(), self._relay.rng)
+        return preferred if first is None else admission.pin(preferred, first.channel.id)
 
     def _admitted(self, outcome: Reservation | Refused) -> None:
         self._waiting = None

@@ -21,6 +21,7 @@ from yescale.gateway.relay.relay import Relay
 from yescale.gateway.surfaces import Surface
 from yescale.protocols.passthrough import Tap, UpstreamError, scrub
 from yescale.protocols.sse import TooLong
+from yescale.protocols.wishes import Costing
 from yescale.routing.table import Candidate
 from yescale.wire.client import Attempt, Failure
 from yescale.wire.server import Exchange
@@ -158,7 +159,10 @@ class Passage:
             self._first_at = self._relay.now()
         peek = self._order.peek
         if peek.stream and attempt.status in _OK and verdicts.is_stream(attempt, self._tries.carrier.stream_kind):
-            self._tap = self._tries.carrier.tap(peek.wants_usage, self._relay.settings.max_event_bytes)
+            costing = self._costing
+            asked = peek.wants_usage or costing is not None
+            tap = self._tries.carrier.tap(asked, self._relay.settings.max_event_bytes)
+            self._tap = tap if costing is None else costing.hold(tap)
             self._pipe = self._flow
         else:
             self._pipe = self._gather
@@ -219,6 +223,8 @@ class Passage:
         self._settle(self._well(200), Served(tap.usage, tap.text_bytes), partial(self._send_last, out))
 
     def _send_last(self, out: bytes) -> None:
+        if self._costing is not None:
+            out = self._costing.events(out, self._amount)
         if self._exchange.begun:
             self._exchange.end(out)
         else:
@@ -274,7 +280,15 @@ class Passage:
         ending = self._well(200) if self._gone_at else _WELL
         self._settle(ending, served, partial(self._send_whole, kind, answer.translated or body))
 
+    @property
+    def _costing(self) -> Costing | None:
+        """How the answer tells its cost, where the client asked for it."""
+        wishes = self._order.peek.wishes
+        return None if wishes is None else wishes.costing
+
     def _send_whole(self, kind: bytes, body: bytes) -> None:
+        if self._costing is not None:
+            body = self._costing.whole(body, self._amount)
         head = answers.whole_head(self._id.encode(), kind, self._amount)
         self._exchange.respond(200, head + self._tries.head_lines(), body)
 

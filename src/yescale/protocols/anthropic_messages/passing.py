@@ -5,26 +5,39 @@ from functools import partial
 from typing import Final
 
 import msgspec
+from msgspec import Raw, Struct
 
 from yescale.domain.faults import Fault
 from yescale.domain.ids import ModelName
+from yescale.domain.tags import NO_TAGS, Tags
 from yescale.protocols import fields
 from yescale.protocols.anthropic_messages.prompt import bound_prompt
-from yescale.protocols.anthropic_messages.schema import WirePeek
+from yescale.protocols.anthropic_messages.schema import NOTHING, WirePeek
 from yescale.protocols.codec import NO_WORDS, PathWords
 from yescale.protocols.passthrough import Change, Peek
 from yescale.protocols.reading import read, wrong
+from yescale.protocols.tagging import body_tags
+
+
+class WireNaming(Struct, frozen=True, gc=False):
+    """`metadata`, as far as a tag is made of it."""
+
+    user_id: Raw = NOTHING
+
 
 _PEEK: Final = msgspec.json.Decoder(WirePeek)
+_NAMING: Final = msgspec.json.Decoder(WireNaming)
 _STRING: Final = msgspec.json.Encoder()
 _MOST_TOKENS: Final = 2**30
 _LIMIT: Final = "max_tokens"
 _DEFAULT_LIMIT: Final = 4_096  # Anthropic wants one said
 _EMPTY_LIST: Final = re.compile(rb"\[[ \t\r\n]*\]")
-_SYSTEM_TURN: Final = re.compile(rb'"role"[ \t\r\n]*:[ \t\r\n]*"system"')
-_SINGLE: Final = frozenset(WirePeek.__struct_fields__)
+_SYSTEM_TURN: Final = re.compile(rb'"role"[ 	
+]*:[ 	
+]*"system"')
+_SINGLE: Final = frozenset(WirePeek.__struct_fields__) - {"metadata"}
 # Said twice, these would let the provider read another value than we priced.
-_PRICED: Final = re.compile(b'"(?:%b)"' % b"|".join(n.encode() for n in WirePeek.__struct_fields__ if n != "messages"))
+_PRICED: Final = re.compile(b'"(?:%b)"' % b"|".join(n.encode() for n in sorted(_SINGLE - {"messages"})))
 
 
 def peek_messages(body: bytes, _: PathWords = NO_WORDS, *, outputs: bool = True) -> Peek | Fault:
@@ -51,6 +64,7 @@ def peek_messages(body: bytes, _: PathWords = NO_WORDS, *, outputs: bool = True)
         outputs=outputs,
         late_system=outputs and _has_system(messages),
         long=long,
+        tags=NO_TAGS if wire.metadata is NOTHING else _tags(wire.metadata),
     )
 
 
@@ -73,6 +87,11 @@ def rewrite(body: bytes, peek: Peek, change: Change) -> bytes:
         else:
             added = b'"max_tokens":%b,' % limit
     return fields.splice(body, edits, added) if edits or added else body
+
+
+def _tags(metadata: Raw) -> Tags:
+    said = read(_NAMING, bytes(metadata))
+    return NO_TAGS if isinstance(said, Fault) else body_tags(said.user_id)
 
 
 def _check(wire: WirePeek, messages: bytes) -> Fault | None:

@@ -243,6 +243,7 @@ class WirePeek(Struct, frozen=True):
     tools: list[WireKind] | None = None
     mcp_servers: Raw = NOTHING
     container: Raw = NOTHING
+    metadata: Raw = NOTHING
 
 
 class WireWritten(Struct, frozen=True, gc=False):

@@ -11,13 +11,15 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from yescale.domain.faults import Fault
 from yescale.domain.ids import ModelName
+from yescale.domain.tags import NO_TAGS
 from yescale.protocols import fields
 from yescale.protocols.codec import NO_WORDS, PathWords
 from yescale.protocols.inline import BYTES_PER_TOKEN
 from yescale.protocols.openai_chat import requests
-from yescale.protocols.openai_chat.schema import WireOptions
+from yescale.protocols.openai_chat.schema import NOTHING, WireOptions
 from yescale.protocols.passthrough import Change, Peek
 from yescale.protocols.reading import read, wrong
+from yescale.protocols.tagging import body_tags
 
 
 class WireCompletion(Struct, frozen=True, gc=False):
@@ -30,11 +32,12 @@ class WireCompletion(Struct, frozen=True, gc=False):
     max_tokens: int | UnsetType | None = UNSET
     n: int | None = None
     best_of: int | None = None
+    user: Raw = NOTHING
 
 
 _REQUEST: Final = msgspec.json.Decoder(WireCompletion)
 _PROMPTS: Final = msgspec.json.Decoder(list[Raw])
-_SINGLE: Final = frozenset({*WireCompletion.__struct_fields__, "include_usage"})
+_SINGLE: Final = frozenset({*WireCompletion.__struct_fields__, "include_usage"} - {"user"})
 _PRICED: Final = re.compile(rb'"(?:model|stream|stream_options|max_tokens|n|best_of)"')
 _MOST_TOKENS: Final = 2**30
 _MOST_CHOICES: Final = 128
@@ -64,6 +67,7 @@ def peek(body: bytes, _: PathWords = NO_WORDS) -> Peek | Fault:
         options_said=not isinstance(options, UnsetType),
         n=prompts * max(wire.n or 1, wire.best_of or 1),
         long=long,
+        tags=NO_TAGS if wire.user is NOTHING else body_tags(wire.user),
     )
     return _check(wire) or _check_reading(body, found) or found
 

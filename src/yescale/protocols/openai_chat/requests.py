@@ -7,16 +7,19 @@ from typing import Final
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from yescale.domain.faults import Fault
 from yescale.domain.ids import ModelName
+from yescale.domain.tags import NO_TAGS
 from yescale.protocols import fields
 from yescale.protocols.codec import NO_WORDS, PathWords
 from yescale.protocols.inline import BYTES_PER_TOKEN
-from yescale.protocols.openai_chat import prompt
-from yescale.protocols.openai_chat.schema import WireChat, WireEmbeddings, WireOptions
+from yescale.protocols.openai_chat import prompt, wishing
+from yescale.protocols.openai_chat.schema import NOTHING, WireChat, WireEmbeddings, WireOptions
 from yescale.protocols.passthrough import Change, Peek
 from yescale.protocols.reading import BROKEN, explain, read, wrong
+from yescale.protocols.tagging import body_tags
 
 _CHAT: Final = msgspec.json.Decoder(WireChat)
 _EMBEDDINGS: Final = msgspec.json.Decoder(WireEmbeddings)
@@ -26,9 +29,10 @@ _MOST_TOKENS: Final = 2**30
 _MOST_CHOICES: Final = 128
 
 _EMPTY: Final = re.compile(rb"\{[ \t\r\n]*\}")
-_SINGLE: Final = frozenset((*WireChat.__struct_fields__, *WireEmbeddings.__struct_fields__, "include_usage"))
+_NAMING: Final = frozenset({"user", "safety_identifier", *wishing.NAMES})  # neither price nor rewrite reads them
+_SINGLE: Final = frozenset((*WireChat.__struct_fields__, *WireEmbeddings.__struct_fields__, "include_usage")) - _NAMING
 # Said twice, these would let the provider read another value than we priced.
-_PRICED: Final = frozenset(name.encode() for name in WireChat.__struct_fields__ if name != "messages")
+_PRICED: Final = frozenset(name.encode() for name in {*WireChat.__struct_fields__} - _NAMING - {"messages"})
 _MORE: Final = frozenset({b"image_url", b"input_audio", b"file_id", b"file_data", b"web_search_options"})  # than text
 _TELLING: Final = re.compile(b'"(%b)"' % b"|".join(sorted(_PRICED | _MORE)))
 _USUAL: Final = [b"model"]
@@ -40,6 +44,8 @@ def peek_chat(body: bytes, _: PathWords = NO_WORDS) -> Peek | Fault:
         wire = _CHAT.decode(body)
     except BROKEN as error:
         return explain(error)
+    if wire.provider is not NOTHING or wire.usage is not NOTHING:
+        return _peek_wishing(body, wire)
     declared, null = None, ""
     limited = wire.max_tokens is not UNSET or wire.max_completion_tokens is not UNSET or wire.n is not None
     if limited or not wire.model or not wire.messages:
@@ -58,6 +64,7 @@ def peek_chat(body: bytes, _: PathWords = NO_WORDS) -> Peek | Fault:
         if not _MORE.isdisjoint(names):
             tokens = prompt.bound_odd_prompt(body, around)
     options = wire.stream_options
+    nobody = wire.user is NOTHING and wire.safety_identifier is NOTHING
     return Peek(
         model=ModelName(wire.model),
         prompt_tokens=tokens,
@@ -68,7 +75,17 @@ def peek_chat(body: bytes, _: PathWords = NO_WORDS) -> Peek | Fault:
         options_said=options is not UNSET,
         n=wire.n or 1,
         texts=spans,
+        tags=NO_TAGS if nobody else body_tags(wire.user, wire.safety_identifier),
     )
+
+
+def _peek_wishing(body: bytes, wire: WireChat) -> Peek | Fault:
+    """Of a request that asks something of the gateway itself: what goes on of it is read as if that were not said."""
+    wishes = wishing.read_wishes(body, wire.provider, wire.usage)
+    if isinstance(wishes, Fault):
+        return wishes
+    found = peek_chat(wishes.body)
+    return found if isinstance(found, Fault) else replace(found, wishes=wishes)
 
 
 def peek_embeddings(body: bytes, _: PathWords = NO_WORDS) -> Peek | Fault:
@@ -87,7 +104,8 @@ def peek_embeddings(body: bytes, _: PathWords = NO_WORDS) -> Peek | Fault:
     if fault is not None:
         return fault
     tokens = len(body) // BYTES_PER_TOKEN + 1
-    return Peek(model=ModelName(wire.model), prompt_tokens=tokens, outputs=False, long=long)
+    tags = NO_TAGS if wire.user is NOTHING else body_tags(wire.user)
+    return Peek(model=ModelName(wire.model), prompt_tokens=tokens, outputs=False, long=long, tags=tags)
 
 
 def rewrite(body: bytes, peek: Peek, change: Change) -> bytes:

@@ -29,6 +29,10 @@ class WireChat(Struct, frozen=True, gc=False):
     max_tokens: int | UnsetType | None = UNSET
     max_completion_tokens: int | UnsetType | None = UNSET
     n: int | None = None
+    user: Raw = NOTHING
+    safety_identifier: Raw = NOTHING
+    provider: Raw = NOTHING
+    usage: Raw = NOTHING
 
 
 class WireMessages(Struct, frozen=True, gc=False):
@@ -42,6 +46,7 @@ class WireEmbeddings(Struct, frozen=True, gc=False):
 
     model: str
     input: Raw
+    user: Raw = NOTHING
 
 
 class PromptDetails(Struct, frozen=True, gc=False):

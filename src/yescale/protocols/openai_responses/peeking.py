@@ -8,12 +8,14 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from yescale.domain.faults import Fault
 from yescale.domain.ids import ModelName
+from yescale.domain.tags import NO_TAGS
 from yescale.protocols import fields
 from yescale.protocols.codec import NO_WORDS, PathWords
 from yescale.protocols.openai_responses.prompt import WHOLE_CONTEXT, bound_prompt
 from yescale.protocols.openai_responses.schema import NOTHING, WireHead, WireItemHead, said
 from yescale.protocols.passthrough import Change, Peek
 from yescale.protocols.reading import read, wrong
+from yescale.protocols.tagging import body_tags
 
 _MOST_TOKENS: Final = 2**30
 _QUOTE: Final = ord('"')
@@ -32,12 +34,14 @@ class WireCreate(Struct, frozen=True, gc=False):
     conversation: Raw = NOTHING
     prompt: Raw = NOTHING
     tools: list[WireHead] | None = None
+    user: Raw = NOTHING
+    safety_identifier: Raw = NOTHING
 
 
 _CREATE: Final = msgspec.json.Decoder(WireCreate)
 _ITEMS: Final = msgspec.json.Decoder(list[WireItemHead])
 _STRING: Final = msgspec.json.Encoder()
-_SINGLE: Final = frozenset(WireCreate.__struct_fields__)
+_SINGLE: Final = frozenset(WireCreate.__struct_fields__) - {"user", "safety_identifier"}
 # Said twice, these would let the provider read another value than we priced.
 _PRICED: Final = re.compile(b'"(?:%b)"' % b"|".join(name.encode() for name in sorted(_SINGLE - {"input"})))
 
@@ -59,6 +63,7 @@ def peek(body: bytes, _: PathWords = NO_WORDS) -> Peek | Fault:
     if fault is not None:
         return fault
     limit = wire.max_output_tokens
+    nobody = wire.user is NOTHING and wire.safety_identifier is NOTHING
     goes_on = said(wire.previous_response_id) or said(wire.conversation) or said(wire.prompt)
     return Peek(
         model=ModelName(wire.model),
@@ -68,6 +73,7 @@ def peek(body: bytes, _: PathWords = NO_WORDS) -> Peek | Fault:
         declared=limit if isinstance(limit, int) else None,
         limit_field=_LIMIT if limit is None else "",
         long=long,
+        tags=NO_TAGS if nobody else body_tags(wire.user, wire.safety_identifier),
     )
 
 
