@@ -17,7 +17,15 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
-from yescale.tuning import ControlSettings, Count, JournalSettings, MoneySettings, RelaySettings, ServerSettings
+from yescale.tuning import (
+    ControlSettings,
+    Count,
+    JournalSettings,
+    MemorySettings,
+    MoneySettings,
+    RelaySettings,
+    ServerSettings,
+)
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 
@@ -45,6 +53,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     relay: RelaySettings = RelaySettings()
     server: ServerSettings = ServerSettings()
     control: ControlSettings = ControlSettings()
+    memory: MemorySettings = MemorySettings()
     log_level: Literal["debug", "info", "warning", "error"] = "info"  # what is written to stderr
 
     @property

@@ -12,6 +12,8 @@ from yescale.wire.limits import ClientLimits, Deadlines, Limits
 Count = Annotated[int, Meta(ge=0)]
 Some = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(ge=0)]
+Days = Annotated[float, Meta(ge=0, le=36_500)]
+FrameBytes = Annotated[int, Meta(ge=1, le=2**30)]
 Refusal = Annotated[int, Meta(ge=400, le=499)]  # an HTTP status
 
 
@@ -84,3 +86,15 @@ class ControlSettings(Struct, frozen=True, kw_only=True):
     poll_s: Seconds = 1.0  # the change feed
     heartbeat_s: Seconds = 5.0  # of this node, written to the database
     trial_nano: Count = 1_000_000_000  # credit of a new account: $1
+
+
+class MemorySettings(Struct, frozen=True, kw_only=True):
+    """Responses that are kept, to be read again and gone on from."""
+
+    keep_days: Days = 30.0  # from the answer on; 0 = none are kept
+    response_bytes: FrameBytes = 8 * 1024 * 1024  # of a response and the conversation before it; larger: not kept
+    account_responses: Some = 10_000  # of one account; with more, the oldest go
+    account_bytes: Some = 256 * 1024 * 1024  # of one account, as stored; with more, the oldest go
+    wait_s: Seconds = 5.0  # a call waits this long for what it goes on from
+    unkept_bytes: Some = 64 * 1024 * 1024  # of one worker: answers that control has not stored yet; further: not kept
+    sweep_s: Annotated[float, Meta(gt=0)] = 60.0  # how often what has expired is removed

@@ -2,6 +2,7 @@
 
 import re
 import time
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
@@ -10,7 +11,7 @@ from msgspec import Struct
 from yescale.control.answers import FaultRaised, Refusal
 from yescale.control.context import Context
 from yescale.control.secrets import ACCESS_KEY_LENGTH, KEY_PREFIX, hash_access_key, hash_api_key
-from yescale.domain.faults import ACCOUNT_DISABLED, INVALID_KEY, KEY_DISABLED, KEY_EXPIRED, MISSING_KEY
+from yescale.domain.faults import ACCOUNT_DISABLED, INVALID_KEY, IP_NOT_ALLOWED, KEY_DISABLED, KEY_EXPIRED, MISSING_KEY
 from yescale.domain.link import KeyRecord
 from yescale.store.accounts import AccountRow, account_of_access_key
 from yescale.store.keys import KeyRow, find_key, key_record
@@ -80,3 +81,21 @@ async def present_api_key(request: Request, desk: Desk) -> ApiKey:
     if record.account_status != _ENABLED:
         raise FaultRaised(ACCOUNT_DISABLED)
     return ApiKey(record, row)
+
+
+async def present_local_key(request: Request, caller: Annotated[ApiKey, Depends(present_api_key)]) -> ApiKey:
+    """The same where the key's list of addresses counts, as it does for calls. Raises FaultRaised."""
+    networks = caller.record.allow_ips
+    # The gateway writes this header, of the connection that it has; a client's own is not passed on.
+    if networks and not _stands_in(request.headers.get("x-forwarded-for", ""), networks):
+        raise FaultRaised(IP_NOT_ALLOWED)
+    return caller
+
+
+def _stands_in(address: str, networks: tuple[str, ...]) -> bool:
+    try:
+        known = ip_address(address)
+        mapped = known.ipv4_mapped if isinstance(known, IPv6Address) else None
+        return any((mapped or known) in ip_network(network, strict=False) for network in networks)
+    except ValueError:
+        return False  # what cannot be read allows nobody

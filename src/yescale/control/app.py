@@ -17,11 +17,13 @@ from msgspec import Struct
 from yescale.control import bootstrap
 from yescale.control.changes import Feed
 from yescale.control.context import Context
+from yescale.control.conversations import sweep
 from yescale.control.desk import FrontDesk
 from yescale.control.draws import Draws, Lender
 from yescale.control.heartbeat import Heartbeat
 from yescale.control.http import HttpServer, build_app
 from yescale.control.internal import Badge, LinkServer
+from yescale.control.memory import MemoryServer
 from yescale.control.node import HomeLock, HomeTaken, read_node_id
 from yescale.control.notes import NOTE_FILE
 from yescale.control.secrets import Vault, open_vault
@@ -169,12 +171,13 @@ def _compose(settings: Settings, database: Database, vault: Vault) -> Control:
         database=database,
         vault=vault,
         trial=settings.control.trial_nano,
+        memory=settings.memory,
         note_file=settings.home / NOTE_FILE,
         catch_up=settlement.catch_up_soon,
         announce=feed.announce,
         recall=workers.recall_soon,
     )
-    link = LinkServer(FrontDesk(context, node), workers, draws, Badge(node, vault.pepper))
+    link = LinkServer(FrontDesk(context, node), workers, draws, Badge(node, vault.pepper), MemoryServer(context))
     return Control(
         context=context,
         settlement=settlement,
@@ -197,6 +200,7 @@ async def _serving(settings: Settings, control: Control) -> AsyncGenerator[None]
         control.feed.run(),
         control.tokens.run(control.renew),
         control.heartbeat.run(settings.control.heartbeat_s, settings.money.lost_node_s),
+        sweep(control.context),
     )
     try:
         async with _run_beside(loops):

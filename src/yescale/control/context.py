@@ -10,6 +10,7 @@ from yescale.control.secrets import Vault
 from yescale.domain.ids import PurseId
 from yescale.domain.money import NANO_PER_USD, Nano
 from yescale.store.database import Database
+from yescale.tuning import MemorySettings
 
 
 async def _nothing() -> None:
@@ -27,6 +28,7 @@ class Context(Struct, frozen=True, kw_only=True):
     vault: Vault
     trial: Nano = NANO_PER_USD  # credit of a new account
     market: Market = Market()
+    memory: MemorySettings = MemorySettings()  # of the responses that are kept
     note_file: Path | None = None  # bootstrap.json: where the first password stands until it is changed
     catch_up: Callable[[], Awaitable[None]] = _nothing  # before money is read: settle the journals
     announce: Callable[[], Awaitable[None]] = _nothing  # after a write: pass the changes on at once

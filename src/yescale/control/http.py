@@ -11,7 +11,7 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 
-from yescale.control import billing_api, health_api, system_api
+from yescale.control import billing_api, health_api, responses_api, system_api
 from yescale.control.answers import ANSWERS, RequestIds
 from yescale.control.context import Context
 
@@ -33,7 +33,7 @@ def build_app(context: Context) -> FastAPI:
     app.state.context = context
     app.include_router(system_api.router)
     app.include_router(billing_api.router)
-
+    app.include_router(responses_api.router)
     app.include_router(health_api.router)
     app.add_middleware(RequestIds)
     return app

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from yescale.control.draws import Draws
 from yescale.control.frames import FrameBroken, read_frame
+from yescale.control.memory import MemoryServer
 from yescale.control.operations import OperationRefused
 from yescale.control.workers import Connection, Workers
 from yescale.domain.ids import PurseId
@@ -34,6 +35,7 @@ from yescale.domain.link import (
     Unpriced,
     Welcome,
 )
+from yescale.domain.memory import OpenMemory
 from yescale.store.database import DatabaseAway
 
 _LOG: Final = logging.getLogger(__name__)
@@ -82,13 +84,14 @@ def close_to_others(path: Path) -> None:
 
 
 class LinkServer:
-    """Serves the internal socket; one connection per worker or command line."""
+    """Serves the internal socket; a connection per worker or command line, and one for what a worker has kept."""
 
-    def __init__(self, desk: Desk, workers: Workers, draws: Draws, badge: Badge) -> None:
+    def __init__(self, desk: Desk, workers: Workers, draws: Draws, badge: Badge, memory: MemoryServer) -> None:
         self._desk = desk
         self._workers = workers
         self._draws = draws
         self._badge = badge
+        self._memory = memory
         self._server: asyncio.Server | None = None
         self._conversations: set[asyncio.Task[None]] = set()
 
@@ -118,6 +121,9 @@ class LinkServer:
         try:
             async with asyncio.TaskGroup() as group:
                 while (message := await self._next(reader)) is not None:
+                    if isinstance(message, OpenMemory):
+                        await self._memory.serve(reader, connection)
+                        break
                     if isinstance(message, Hello):
                         await self._welcome(message, connection)
                     else:
@@ -169,7 +175,7 @@ class LinkServer:
                     await self._desk.report(message)
                 case AskAdmin():
                     connection.send(await self._operate(message))
-                case Hello():
+                case Hello() | OpenMemory():
                     pass
         except DatabaseAway as error:
             _LOG.warning("a %s waits for the database: %s", type(message).__name__, error)

@@ -44,6 +44,7 @@ class Vault(Struct, frozen=True):
     sessions: bytes
     webhooks: bytes
     artifacts: bytes
+    conversations: bytes  # AES-256-GCM of the responses that are kept
 
     def __repr__(self) -> str:
         return "Vault(...)"
@@ -137,18 +138,35 @@ def mask_access_key(key: str) -> str:
 
 def seal(key: bytes, secret: str, place: str) -> bytes:
     """Encrypt a provider's secret. `place` (as `channel/7`) binds it to its row: elsewhere it does not open."""
+    return seal_data(key, secret.encode(), place)
+
+
+def seal_data(key: bytes, data: bytes, place: str) -> bytes:
+    """The same for bytes of any kind."""
     nonce = os.urandom(_NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, secret.encode(), place.encode())
+    return nonce + AESGCM(key).encrypt(nonce, data, place.encode())
 
 
 def unseal(key: bytes, sealed: bytes, place: str) -> str:
     """Decrypt what `seal` made for the same place. Raises SecretUnusable."""
     try:
-        return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place.encode()).decode()
+        return _open(key, sealed, place).decode()
     except (InvalidTag, ValueError) as error:
         raise SecretUnusable(
             f"the secret of {place} cannot be opened; was the master secret changed? Set the secret again"
         ) from error
+
+
+def unseal_data(key: bytes, sealed: bytes, place: str) -> bytes:
+    """Decrypt what `seal_data` made for the same place. Raises SecretUnusable."""
+    try:
+        return _open(key, sealed, place)
+    except (InvalidTag, ValueError) as error:
+        raise SecretUnusable(f"the data of {place} cannot be opened; was the master secret changed?") from error
+
+
+def _open(key: bytes, sealed: bytes, place: str) -> bytes:
+    return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place.encode())
 
 
 def hash_password(password: str) -> str:

@@ -217,3 +217,11 @@ class TotalView(View):
 
     object: str = "list"
     total_usage: float
+
+
+class DeletedView(View):
+    """What OpenAI says of something that was deleted."""
+
+    id: str
+    object: str
+    deleted: bool

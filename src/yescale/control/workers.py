@@ -9,6 +9,7 @@ from typing import Final
 from yescale.control.frames import encode_frame
 from yescale.domain.ids import Incarnation, PurseId
 from yescale.domain.link import Alive, FromControl, Hello, Publish, Recall
+from yescale.domain.memory import FromMemory
 from yescale.domain.snapshot import Snapshot
 
 _LOG: Final = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ class Connection:
         self.hello: Hello | None = None
         self._writer = writer
 
-    def send(self, message: FromControl) -> None:
+    def send(self, message: FromControl | FromMemory) -> None:
         """Send one message; does not wait."""
         self.send_frame(encode_frame(message))
 

@@ -66,6 +66,9 @@ MALFORMED: Final = _caller(400, "invalid_request_error", "invalid_request", "The
 TWO_KEYS: Final = _caller(
     400, "invalid_request_error", "conflicting_api_keys", "The request carries two different API keys; send one."
 )
+PREVIOUS_NOT_FOUND: Final = _caller(
+    400, "invalid_request_error", "previous_response_not_found", "The previous response was not found."
+)
 MISSING_KEY: Final = _caller(
     401, "authentication_error", "missing_api_key", "No API key was sent; send it as 'Authorization: Bearer sk-...'."
 )
@@ -97,6 +100,7 @@ NO_PROVIDER_ALLOWED: Final = _caller(
     "No provider that 'provider' allows serves this model; widen or leave out 'provider'.",
 )
 UNKNOWN_PATH: Final = _caller(404, "invalid_request_error", "unknown_url", "Invalid URL.")
+RESPONSE_NOT_FOUND: Final = _caller(404, "invalid_request_error", "response_not_found", "The response was not found.")
 WRONG_METHOD: Final = _caller(
     405, "invalid_request_error", "method_not_allowed", "This path does not answer that method."
 )

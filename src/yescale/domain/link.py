@@ -10,6 +10,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from yescale.domain.ids import AccountId, Incarnation, KeyId, PurseId
+from yescale.domain.memory import OpenMemory
 from yescale.domain.money import Nano
 from yescale.domain.snapshot import Snapshot
 
@@ -183,5 +184,6 @@ class AnswerAdmin(Struct, frozen=True, kw_only=True, tag="answer_admin"):
     error: str | None = None
 
 
-FromWorker = Hello | AskKey | Draw | Recalled | Rested | Unpriced | AskAdmin
+# The first message of a connection may be another seam's: then all that follow are.
+FromWorker = Hello | AskKey | Draw | Recalled | Rested | Unpriced | AskAdmin | OpenMemory
 FromControl = Welcome | Publish | KeyAnswer | Drawn | Recall | Changed | Alive | AnswerAdmin

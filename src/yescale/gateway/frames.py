@@ -2,15 +2,19 @@
 
 import logging
 import struct
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import msgspec
+from msgspec.msgpack import Decoder
 
 from yescale.domain.link import MAX_FRAME, FromControl, FromWorker
+from yescale.domain.memory import ToMemory
+
+M = TypeVar("M")
 
 _LENGTH: Final = struct.Struct(">I")
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_DECODER: Final = msgspec.msgpack.Decoder(FromControl)
+FROM_CONTROL: Final = msgspec.msgpack.Decoder(FromControl)
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -18,27 +22,28 @@ class BrokenFrame(Exception):
     """The other side sent what is no frame of ours: the connection cannot be trusted any further."""
 
 
-def encode(message: FromWorker) -> bytes:
+def encode(message: FromWorker | ToMemory) -> bytes:
     """One message as a frame."""
     body = _ENCODER.encode(message)
     return _LENGTH.pack(len(body)) + body
 
 
-class Frames:
+class Frames(Generic[M]):
     """Cuts what arrives into messages."""
 
-    def __init__(self, limit: int = MAX_FRAME) -> None:
+    def __init__(self, decoder: Decoder[M], limit: int = MAX_FRAME) -> None:
+        self._decoder = decoder
         self._limit = limit
         self._rest = bytearray()
 
-    def feed(self, data: bytes) -> list[FromControl]:
+    def feed(self, data: bytes) -> list[M]:
         """The messages that are complete now. One of an unknown type or shape is skipped: control is upgraded first.
 
         Raises BrokenFrame for a frame over the limit or one that is no msgpack.
         """
         rest = self._rest
         rest += data
-        messages: list[FromControl] = []
+        messages: list[M] = []
         at = 0
         while len(rest) - at >= _LENGTH.size:
             (length,) = _LENGTH.unpack_from(rest, at)
@@ -47,20 +52,19 @@ class Frames:
             end = at + _LENGTH.size + length
             if len(rest) < end:
                 break
-            message = _decode(bytes(rest[at + _LENGTH.size : end]))
+            message = self._decode(bytes(rest[at + _LENGTH.size : end]))
             if message is not None:
                 messages.append(message)
             at = end
         del rest[:at]
         return messages
 
-
-def _decode(body: bytes) -> FromControl | None:
-    try:
-        return _DECODER.decode(body)
-    except msgspec.ValidationError as error:
-        # Its frame is whole, so the next one can be trusted: one strange message must not end the link again and again.
-        _LOG.error("a message of control is skipped, it does not fit this program's format: %s", error)
-        return None
-    except msgspec.DecodeError as error:
-        raise BrokenFrame(f"a message that cannot be read: {error}") from error
+    def _decode(self, body: bytes) -> M | None:
+        try:
+            return self._decoder.decode(body)
+        except msgspec.ValidationError as error:
+            # Its frame is whole, so the next one can be trusted: one strange message must not end the link for ever.
+            _LOG.error("a message of control is skipped, it does not fit this program's format: %s", error)
+            return None
+        except msgspec.DecodeError as error:
+            raise BrokenFrame(f"a message that cannot be read: {error}") from error

@@ -32,6 +32,7 @@ class Surface(Struct, frozen=True, kw_only=True):
     needs: str = ""  # the operation that a model must do for this; "" = the same
     instead: str = ""  # another operation that is done in its place where a model does only that
     free: bool = False
+    keeps: bool = False  # answers are kept, and calls may go on from them
     estimate: Callable[[bytes], bytes] | None = None  # our own answer, where no channel can give one
     format: Format = openai_chat.CHAT  # errors are rendered in it, too
     key_headers: tuple[bytes, ...] = (b"authorization",)  # where the contract lets the API key stand
@@ -65,7 +66,7 @@ def _google_models(path: bytes) -> Surface:
 
 SURFACES: Final = (
     _post(b"/v1/chat/completions", openai_chat.CHAT, "chat"),
-    _post(b"/v1/responses", openai_responses.RESPONSES, "chat"),
+    _post(b"/v1/responses", openai_responses.RESPONSES, "chat", keeps=True),
     _post(b"/v1/completions", openai_chat.COMPLETIONS, "complete", instead="chat"),
     _post(b"/v1/embeddings", openai_chat.EMBEDDINGS, "embed"),
     _post(b"/v1/engines/*/embeddings", openai_chat.EMBEDDINGS, "embed"),

@@ -18,6 +18,7 @@ import uvloop
 
 from yescale.domain.ids import Incarnation
 from yescale.domain.link import Alive, Hello
+from yescale.domain.memory import OpenMemory
 from yescale.domain.snapshot import Snapshot
 from yescale.gateway import logs
 from yescale.gateway.clock import SystemClock
@@ -25,6 +26,7 @@ from yescale.gateway.front import Front
 from yescale.gateway.journal import Journal
 from yescale.gateway.keys import Keys
 from yescale.gateway.link import Link
+from yescale.gateway.memory import Memory
 from yescale.gateway.purses import Purses
 from yescale.gateway.relay.relay import Relay
 from yescale.settings import Settings
@@ -51,6 +53,7 @@ class Worker:
 
     def __init__(self, settings: Settings, slot: int) -> None:
         self._settings = settings
+        self._slot = slot
         self._clock = SystemClock()
         self._rng = Random(os.urandom(32))  # noqa: S311 - for ids and jitter; it guards nothing
         self._incarnation = Incarnation(os.urandom(16).hex())
@@ -92,6 +95,9 @@ class Worker:
         keys = Keys(link, settings.money, timers, self._clock)
         purses = Purses(link, journal, keys, settings.money, timers, self._clock)
         purses.on_closed(self._stop.set)
+        greeting = OpenMemory(incarnation=self._incarnation, slot=self._slot)
+        memory = Memory(settings.internal_socket, greeting, settings.memory, timers, self._rng)
+        memory.start()
         relay = Relay(
             settings.relay,
             settings.money,
@@ -103,6 +109,7 @@ class Worker:
             journal=journal,
             keys=keys,
             purses=purses,
+            memory=memory,
             rng=self._rng,
         )
         relay.publish(first.result())
@@ -158,7 +165,9 @@ class Worker:
         for call in tuple(relay.calls):
             call.stop(everything=True)
         await _wait(relay, relay.now() + _LAST_WORDS_S, lambda: not server.connections)
+        await _wait(relay, relay.now() + _LAST_WORDS_S, lambda: not relay.memory.busy)
         server.cut()
+        relay.memory.close()
         relay.purses.give_back()
         relay.purses.close()
         relay.journal.close()

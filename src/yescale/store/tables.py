@@ -436,6 +436,25 @@ channels: Final = Table(
 )
 
 
+# --- what calls left behind
+
+
+responses: Final = Table(
+    "responses",
+    metadata,
+    _id(),
+    Column("account_id", BigInteger, nullable=False),
+    Column("response_id", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # encrypted
+    _count("size"),  # bytes of `sealed`
+    _count("created_ms"),
+    _count("expires_ms"),
+    UniqueConstraint("account_id", "response_id"),
+    Index("ix_responses_account_id_created_ms", "account_id", "created_ms"),
+    Index("ix_responses_expires_ms", "expires_ms"),
+)
+
+
 # --- how the nodes keep together
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from tests.integration.gateway.rig import DONE, USAGE, Rig, Visit, event
 from yescale.domain.ids import ProviderId
 from yescale.domain.snapshot import Snapshot
+from yescale.domain.usage import Meter
 
 
 async def known_as(rig: Rig, provider: str) -> None:
@@ -77,7 +78,7 @@ async def test_a_provider_that_refuses_it_is_not_asked_for_usage(rig: Rig, asked
     assert answer.status == 200
     assert not rig.first.visits[0].json.get("stream_options")
     end = await rig.end()
-    assert (end.estimated, end.usage["output_tokens"]) == (False, 20)
+    assert (end.estimated, end.usage[Meter.OUTPUT_TOKENS]) == (False, 20)
 
 
 async def test_a_query_of_the_base_url_goes_with_every_request(rig: Rig) -> None:

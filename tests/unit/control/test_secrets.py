@@ -18,7 +18,9 @@ from yescale.control.secrets import (
     new_api_key,
     open_vault,
     seal,
+    seal_data,
     unseal,
+    unseal_data,
     verify_password,
 )
 
@@ -49,7 +51,7 @@ def test_no_two_purposes_share_a_key() -> None:
     """One key for several purposes let a leak of one escalate (promises B, CVE-2026-114612)."""
     vault = derive_vault(b"m" * 32)
     keys = [getattr(vault, name) for name in Vault.__struct_fields__]
-    assert len(set(keys)) == len(keys) == 5
+    assert len(set(keys)) == len(keys) == 6
     assert all(len(key) == 32 for key in keys)
 
 
@@ -105,3 +107,20 @@ def test_passwords_are_argon2_and_verified_whole() -> None:
     assert verify_password(stored, "correct horse")
     assert not verify_password(stored, "correct horsf")
     assert not verify_password("not a hash", "correct horse")
+
+
+def test_what_is_sealed_opens_in_its_place_alone() -> None:
+    key, data = b"k" * 32, bytes(range(256))
+    sealed = seal_data(key, data, "response/1/resp_1")
+    assert data not in sealed
+    assert sealed != seal_data(key, data, "response/1/resp_1")
+    assert unseal_data(key, sealed, "response/1/resp_1") == data
+    for other, place, changed in (
+        (key, "response/2/resp_1", sealed),
+        (key, "response/1/resp_2", sealed),
+        (b"l" * 32, "response/1/resp_1", sealed),
+        (key, "response/1/resp_1", sealed[:-1]),
+        (key, "response/1/resp_1", b""),
+    ):
+        with pytest.raises(SecretUnusable):
+            unseal_data(other, changed, place)

@@ -28,7 +28,7 @@ from yescale.domain.link import (
 )
 from yescale.domain.snapshot import Snapshot
 from yescale.gateway.clock import SystemClock
-from yescale.gateway.frames import BrokenFrame, Frames, encode
+from yescale.gateway.frames import FROM_CONTROL, BrokenFrame, Frames, encode
 from yescale.gateway.journal import Journal
 from yescale.gateway.keys import Keys
 from yescale.gateway.leases import Reservation
@@ -48,7 +48,7 @@ def test_messages_cut_anywhere_arrive_whole_and_in_order() -> None:
     messages = [Alive(), Changed(hashes=(b"x",)), Welcome(node="n", key_pepper=b"p")]
     data = b"".join(frame(message) for message in messages)
     for cut in range(len(data) + 1):
-        frames = Frames()
+        frames = Frames(FROM_CONTROL)
         assert frames.feed(data[:cut]) + frames.feed(data[cut:]) == messages
 
 
@@ -56,14 +56,14 @@ def test_a_message_of_an_unknown_type_is_skipped_and_an_unknown_field_is_ignored
     newer = msgspec.msgpack.encode({"type": "alive", "mood": "good"})
     unknown = msgspec.msgpack.encode({"type": "song", "words": 3})
     data = b"".join(struct.pack(">I", len(body)) + body for body in (unknown, newer))
-    assert Frames().feed(data) == [Alive()]
+    assert Frames(FROM_CONTROL).feed(data) == [Alive()]
 
 
 def test_a_frame_over_the_limit_or_of_garbage_is_broken() -> None:
     with pytest.raises(BrokenFrame, match="over the limit"):
-        Frames().feed(struct.pack(">I", MAX_FRAME + 1))
+        Frames(FROM_CONTROL).feed(struct.pack(">I", MAX_FRAME + 1))
     with pytest.raises(BrokenFrame, match="cannot be read"):
-        Frames().feed(struct.pack(">I", 3) + b"\xc1\xc1\xc1")
+        Frames(FROM_CONTROL).feed(struct.pack(">I", 3) + b"\xc1\xc1\xc1")
 
 
 def test_what_the_worker_sends_is_framed_by_its_length() -> None:

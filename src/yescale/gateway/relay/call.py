@@ -13,6 +13,8 @@ from yescale.gateway import admission, answers, inflating, metadata, preferences
 from yescale.gateway.admission import Credentials, Order
 from yescale.gateway.keys import Unavailable
 from yescale.gateway.leases import Reservation, Waiting
+from yescale.gateway.relay import conversation
+from yescale.gateway.relay.conversation import Turn
 from yescale.gateway.relay.passage import Passage
 from yescale.gateway.relay.relay import Relay
 from yescale.gateway.surfaces import Surface
@@ -42,6 +44,7 @@ class Call:
         "_order",
         "_relay",
         "_surface",
+        "_turn",
         "_waiting",
         "_words",
     )
@@ -59,6 +62,7 @@ class Call:
         self._order: Order | None = None
         self._candidate: Candidate | None = None
         self._waiting: Waiting | None = None
+        self._turn: Turn | None = None
         self._ended = False
 
     # --- from the wire
@@ -138,13 +142,16 @@ class Call:
             if isinstance(inflated, Fault):
                 self._refuse(inflated)
                 return
-            self._body = body = inflated
+            self._body, self._coding = inflated, 0
+            body = inflated
         peek = self._surface.format.peek(body, self._words)
         if isinstance(peek, Fault):
             self._refuse(peek)
             return
         if peek.wishes is not None:
             self._body = body = peek.wishes.body
+        if self._surface.keeps and self._turn is None and self._recall(key, body):
+            return
         order = self._judge(peek, key)
         if isinstance(order, Fault):
             self._refuse(order, peek.model)
@@ -191,6 +198,27 @@ class Call:
         first = choose(preferred.offer.tiers, self._relay.health, self._relay.now(), self._relay.rng)
         return preferred if first is None else admission.pin(preferred, first.channel.id)
 
+    def _recall(self, key: KeyRecord, body: bytes) -> bool:
+        """Put what the call goes on from before its own words, and then begin anew; False: it is not kept."""
+        turn = conversation.begin(self._relay.memory, key.account, body)
+        if turn is None:
+            return False
+        if isinstance(turn, Fault):
+            self._refuse(turn)
+        else:
+            self._turn = turn
+            turn.recall(self._recalled)
+        return True
+
+    def _recalled(self, body: bytes | Fault) -> None:
+        if self._ended or self._key is None:
+            return
+        if isinstance(body, Fault):
+            self._refuse(body)
+            return
+        self._body = body
+        self._start(self._key, body)
+
     def _admitted(self, outcome: Reservation | Refused) -> None:
         self._waiting = None
         order = self._order
@@ -206,7 +234,9 @@ class Call:
         """Money is set aside: from here on the passage ends the call."""
         self._ended = True
         body, self._body = self._body or b"", None
-        Passage(self._relay, self._exchange, self._surface, order, reservation).start(self._id, body, candidate)
+        passage = Passage(self._relay, self._exchange, self._surface, order, reservation)
+        passage.turn = self._turn
+        passage.start(self._id, body, candidate)
 
     def _do_without(self, order: Order, body: bytes) -> None:
         """No channel can take the call: answer with an estimate where that is an answer."""

@@ -16,6 +16,7 @@ from yescale.gateway.callbacks import say_nothing
 from yescale.gateway.leases import Reservation
 from yescale.gateway.relay import endings, verdicts
 from yescale.gateway.relay.attempts import Attempts
+from yescale.gateway.relay.conversation import Turn
 from yescale.gateway.relay.endings import NOTHING, Ending, Served
 from yescale.gateway.relay.relay import Relay
 from yescale.gateway.surfaces import Surface
@@ -45,7 +46,7 @@ class Passage:
     __slots__ = (
         "_amount", "_committed", "_drain_bytes", "_ended", "_exchange", "_first_at", "_flowing", "_gone_at", "_id",
         "_order", "_parts", "_pipe", "_quiet", "_relay", "_reservation", "_size", "_surface", "_tap", "_timer",
-        "_tries", "_wrote_at",
+        "_tries", "_wrote_at", "turn",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +73,7 @@ class Passage:
         self._amount: Nano = 0
         self._committed = False
         self._ended = False
+        self.turn: Turn | None = None  # of a call whose answer is kept
 
     def start(self, call: CallId, body: bytes, first: Candidate | None) -> None:
         """Begin with the first candidate, or choose it now."""
@@ -162,7 +164,8 @@ class Passage:
             costing = self._costing
             asked = peek.wants_usage or costing is not None
             tap = self._tries.carrier.tap(asked, self._relay.settings.max_event_bytes)
-            self._tap = tap if costing is None else costing.hold(tap)
+            tap = tap if costing is None else costing.hold(tap)
+            self._tap = tap if self.turn is None else self.turn.listen(tap, self._relay.settings.max_event_bytes)
             self._pipe = self._flow
         else:
             self._pipe = self._gather
@@ -229,6 +232,8 @@ class Passage:
             self._exchange.end(out)
         else:
             self._exchange.respond(200, self._stream_head(), out)
+        if self.turn is not None:
+            self.turn.keep()
 
     def _go_wrong(self, attempt: Attempt, fault: Fault, failure: str) -> None:
         """A stream went wrong while its connection may still be up."""
@@ -272,6 +277,8 @@ class Passage:
         if answer is None:
             self._hear_error(attempt, body)
             return
+        if self.turn is not None:
+            answer = self.turn.hear(answer, body)
         self._committed = True
         self._tries.praise()
         kind = attempt.fields.get(b"content-type", b"")
@@ -291,6 +298,8 @@ class Passage:
             body = self._costing.whole(body, self._amount)
         head = answers.whole_head(self._id.encode(), kind, self._amount)
         self._exchange.respond(200, head + self._tries.head_lines(), body)
+        if self.turn is not None:
+            self.turn.keep()
 
     def _hear_error(self, attempt: Attempt, body: bytes) -> None:
         """A whole answer that is an error: the client's mistake, or a reason to try elsewhere."""

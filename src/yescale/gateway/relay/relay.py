@@ -10,6 +10,7 @@ from yescale.gateway.ids import RequestIds
 from yescale.gateway.journal import Journal
 from yescale.gateway.keys import Keys
 from yescale.gateway.link import Link
+from yescale.gateway.memory import Memory
 from yescale.gateway.purses import Purses
 from yescale.gateway.relay.health import ChannelHealth
 from yescale.gateway.relay.targets import Targets
@@ -39,6 +40,7 @@ class Relay:
         "journal",
         "keys",
         "link",
+        "memory",
         "money",
         "now",
         "purses",
@@ -62,6 +64,7 @@ class Relay:
         journal: Journal,
         keys: Keys,
         purses: Purses,
+        memory: Memory,
         rng: Random,
     ) -> None:
         self.settings = settings
@@ -74,6 +77,7 @@ class Relay:
         self.journal = journal
         self.keys = keys
         self.purses = purses
+        self.memory = memory
         self.rng = rng
         self.ids = RequestIds(rng)
         self.health = ChannelHealth(settings, rng)

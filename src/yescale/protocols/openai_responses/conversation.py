@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 from yescale.domain.faults import Fault
 from yescale.protocols import sse
 from yescale.protocols.openai_responses.schema import NOTHING, WireItemHead, said
-from yescale.protocols.reading import BROKEN, read
+from yescale.protocols.reading import BROKEN, read, wrong
 
 MOST_BYTES: Final = 8 * 2**20  # of the items of one turn
 
@@ -30,6 +30,7 @@ class WireKept(Struct, frozen=True, gc=False):
     previous_response_id: str | None = None
     include: list[str] | None = None
     reasoning: Raw = NOTHING
+    conversation: Raw = NOTHING
 
 
 class WireOutput(Struct, frozen=True, gc=False):
@@ -78,6 +79,8 @@ def continuation(body: bytes) -> Continuation | Fault:
         return wire
     if isinstance(fields, Fault):
         return fields
+    if said(wire.conversation):
+        return wrong("conversation", "Conversations are not offered here; go on with 'previous_response_id'.")
     return Continuation(wire.previous_response_id or "", wire.store is not False)
 
 
@@ -91,15 +94,15 @@ def expand(body: bytes, earlier_items: list[Raw]) -> bytes:
     wire = _KEPT.decode(body)
     fields = _FIELDS.decode(body)
     earlier = [item for item in earlier_items if _can_be_said(item)]
-    known = {head.id for item in earlier if (head := _HEAD.decode(item)).id}
-    new = [item for item in _input_items(wire.input) if not _refers(item, known)]
+    known = {head.id for item in earlier if (head := _HEAD.decode(item)).id and not _is_reference(head)}
+    items = [item for item in (*earlier, *_input_items(wire.input)) if not _refers(item, known)]
     reasons = said(wire.reasoning) or any(_SEALS.decode(item).type == "reasoning" for item in earlier_items)
     include = wire.include or []
     if wire.store is not False and reasons and _SEALED not in include:
         fields["include"] = Raw(_JSON.encode([*include, _SEALED]))
     fields.pop("previous_response_id", None)
     if earlier or (said(wire.input) and bytes(wire.input)[0] != _QUOTE):
-        fields["input"] = Raw(_JSON.encode([*earlier, *new]))
+        fields["input"] = Raw(_JSON.encode(items))
     fields["store"] = Raw(b"false")
     return _JSON.encode(fields)
 
@@ -174,5 +177,8 @@ def _can_be_said(item: Raw) -> bool:
 def _refers(item: Raw, known: set[str]) -> bool:
     """Whether an item only points at one that stands before it anyway."""
     head = _HEAD.decode(item)
-    is_reference = head.type == "item_reference" or (head.type is None and head.role is None)
-    return is_reference and head.id in known
+    return _is_reference(head) and head.id in known
+
+
+def _is_reference(head: WireItemHead) -> bool:
+    return head.type == "item_reference" or (head.type is None and head.role is None)

@@ -55,7 +55,9 @@ def test_what_a_request_says_of_keeping(fields: dict[str, Any], expected: Contin
     assert continuation(json.dumps({"model": "m", "input": "x"} | fields).encode()) == expected
 
 
-@pytest.mark.parametrize("fields", [{"store": "no"}, {"previous_response_id": 5}, {"include": "x"}])
+@pytest.mark.parametrize(
+    "fields", [{"store": "no"}, {"previous_response_id": 5}, {"include": "x"}, {"conversation": "conv_1"}]
+)
 def test_what_it_says_wrongly_is_named(fields: dict[str, Any]) -> None:
     fault = continuation(json.dumps({"model": "m"} | fields).encode())
     assert isinstance(fault, Fault)
@@ -108,6 +110,12 @@ def test_a_reference_to_an_item_that_stands_before_it_is_left_out() -> None:
     unknown = {"type": "item_reference", "id": "msg_other"}
     body = up(EARLIER, input=[{"type": "item_reference", "id": "msg_1"}, {"id": "msg_1"}, unknown, HI])
     assert body["input"] == [HI, MESSAGE, unknown, HI]
+
+
+def test_a_reference_that_was_kept_stands_for_what_stands_before_it_too() -> None:
+    unknown = {"type": "item_reference", "id": "msg_other"}
+    earlier = [*EARLIER, raw({"type": "item_reference", "id": "msg_1"}), raw(unknown)]
+    assert up(earlier, input=[unknown])["input"] == [HI, MESSAGE, unknown, unknown]
 
 
 def test_values_go_up_byte_for_byte() -> None:
