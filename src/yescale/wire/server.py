@@ -12,8 +12,9 @@ from yescale.wire.lines import Lines
 
 if TYPE_CHECKING:
     from yescale.wire.timers import Timers
+    from yescale.wire.tunnel import Tunnel
 
-__all__ = ["Application", "Exchange", "Limits", "Listener", "Server"]
+__all__ = ["Application", "Door", "Exchange", "Limits", "Listener", "Server"]
 
 
 class Application(Protocol):
@@ -36,10 +37,30 @@ class Application(Protocol):
         ...
 
 
+class Door(Protocol):
+    """Who takes WebSockets. It must not raise, as an Application."""
+
+    def takes(self, path: bytes) -> bool:
+        """Whether there is a WebSocket on this path; where there is none, a handshake is answered with 426."""
+        ...
+
+    def knocked(self, exchange: Exchange) -> None:
+        """A valid handshake on such a path: `switch` the exchange, now or later, or answer it as any other."""
+        ...
+
+
+class Member(Protocol):
+    """A connection, as its server sees it."""
+
+    def drain(self) -> None: ...
+    def abort(self) -> None: ...
+
+
 class Server:
     """All connections of one listening socket. Give `protocol` to `loop.create_server`.
 
-    `known_lines` is how many lines of request heads are remembered; with 0 every head goes through the parser.
+    `known_lines` is how many lines of request heads are remembered; with 0 every head goes through the parser. Without
+    a `door` no WebSocket is spoken.
     """
 
     __slots__ = (
@@ -47,6 +68,7 @@ class Server:
         "application",
         "busy",
         "dates",
+        "door",
         "draining",
         "idle_s",
         "limits",
@@ -55,8 +77,17 @@ class Server:
         "timers",
     )
 
-    def __init__(self, application: Application, limits: Limits, timers: Timers, *, known_lines: int = 16_384) -> None:
+    def __init__(
+        self,
+        application: Application,
+        limits: Limits,
+        timers: Timers,
+        *,
+        known_lines: int = 16_384,
+        door: Door | None = None,
+    ) -> None:
         self.application = application
+        self.door = door
         self.limits = limits
         self.timers = timers
         self.dates = Dates(timers.now)
@@ -65,7 +96,7 @@ class Server:
         self.idle_s = limits.idle_s  # how long a connection may wait for a request
         self.busy = 0  # exchanges opened and not yet answered
         self.refused = 0  # connections over the limit, on their way out
-        self._connections: set[Connection] = set()
+        self._connections: set[Member] = set()
 
     @property
     def connections(self) -> int:
@@ -97,5 +128,11 @@ class Server:
         self._connections.add(connection)
         return True
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: Member) -> None:
         self._connections.discard(connection)
+
+    def replace(self, connection: Connection, tunnel: Tunnel) -> None:
+        """A connection became a tunnel: it is counted, drained and cut as before."""
+        self._connections.discard(connection)
+        self._connections.add(tunnel)
+        tunnel.on_lost(self.forget)
