@@ -1,4 +1,4 @@
-"""Laws of the frame codec: RFC 6455's vectors, every cut, both roles, and nothing but a Violation for what is broken."""
+"""Laws of the frame codec: RFC 6455's vectors, every cut, both roles, and a Violation for what is broken."""
 
 import os
 import random

@@ -49,13 +49,6 @@ class Door(Protocol):
         ...
 
 
-class Member(Protocol):
-    """A connection, as its server sees it."""
-
-    def drain(self) -> None: ...
-    def abort(self) -> None: ...
-
-
 class Server:
     """All connections of one listening socket. Give `protocol` to `loop.create_server`.
 
@@ -65,6 +58,7 @@ class Server:
 
     __slots__ = (
         "_connections",
+        "_tunnels",
         "application",
         "busy",
         "dates",
@@ -96,11 +90,12 @@ class Server:
         self.idle_s = limits.idle_s  # how long a connection may wait for a request
         self.busy = 0  # exchanges opened and not yet answered
         self.refused = 0  # connections over the limit, on their way out
-        self._connections: set[Member] = set()
+        self._connections: set[Connection] = set()
+        self._tunnels: set[Tunnel] = set()
 
     @property
     def connections(self) -> int:
-        return len(self._connections)
+        return len(self._connections) + len(self._tunnels)
 
     def protocol(self) -> Connection:
         return Connection(self)
@@ -113,26 +108,26 @@ class Server:
         """
         self.draining = True
         self.idle_s = min(self.idle_s, linger_s)
-        for connection in tuple(self._connections):
+        for connection in (*self._connections, *self._tunnels):
             connection.drain()
 
     def cut(self) -> None:
         """Close every connection at once; listeners of unanswered exchanges hear that the client is gone."""
-        for connection in tuple(self._connections):
+        for connection in (*self._connections, *self._tunnels):
             connection.abort()
 
     def admit(self, connection: Connection) -> bool:
         """Count a new connection, unless there are too many."""
-        if len(self._connections) >= self.limits.max_connections:
+        if self.connections >= self.limits.max_connections:
             return False
         self._connections.add(connection)
         return True
 
-    def forget(self, connection: Member) -> None:
+    def forget(self, connection: Connection) -> None:
         self._connections.discard(connection)
 
     def replace(self, connection: Connection, tunnel: Tunnel) -> None:
         """A connection became a tunnel: it is counted, drained and cut as before."""
         self._connections.discard(connection)
-        self._connections.add(tunnel)
-        tunnel.on_lost(self.forget)
+        self._tunnels.add(tunnel)
+        tunnel.on_lost(self._tunnels.discard)

@@ -150,6 +150,7 @@ class Tunnel(asyncio.Protocol):
         self._listener = None
         self._write(websocket.CLOSE, websocket.closing(code, reason))
         if self._paused:
+            self._paused = False
             self._transport.resume_reading()
         self._deadline.set(self._now() + self._limits.close_s)
 
