@@ -9,7 +9,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from yescale.wire.client import Attempt, Client, ClientLimits, Deadlines, Failure, Origin
-from yescale.wire.server import Exchange, Limits, Server
+from yescale.wire.server import Door, Exchange, Limits, Server
 from yescale.wire.timers import Timers
 
 if TYPE_CHECKING:
@@ -96,11 +96,12 @@ async def serving(
     *,
     path: str | None = None,
     tls: ssl.SSLContext | None = None,
+    door: Door | None = None,
 ) -> AsyncIterator[Served]:
     loop = asyncio.get_running_loop()
     timers = Timers(loop, TICK)
     desk = desk or Desk()
-    server = Server(desk, limits or Limits(linger_s=0.2), timers)
+    server = Server(desk, limits or Limits(linger_s=0.2), timers, door=door)
     served = Served(desk, server, timers)
     if path is None:
         listening = await loop.create_server(server.protocol, "127.0.0.1", 0, ssl=tls)

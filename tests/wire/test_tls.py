@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.wire.rig import Caller, Desk, Ear, Served, serving, until
+from tests.wire.test_tunnel import Gate, call
 from yescale.wire.client import Client, ClientLimits, Deadlines, Failure, Origin
 from yescale.wire.server import Limits
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from yescale.wire.server import Exchange
+    from yescale.wire.server import Door, Exchange
 
 
 def _name(text: str) -> x509.Name:
@@ -75,9 +76,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @contextlib.asynccontextmanager
 async def joined(
-    authority: Authority, desk: Desk | None = None, limits: Limits | None = None
+    authority: Authority, desk: Desk | None = None, limits: Limits | None = None, door: Door | None = None
 ) -> AsyncIterator[tuple[Served, Caller]]:
-    async with serving(desk, limits, tls=authority.server) as served:
+    async with serving(desk, limits, tls=authority.server, door=door) as served:
         client = Client(served.timers, ClientLimits(), lambda _: authority.client)
         host, port = served.address
         try:
@@ -93,6 +94,19 @@ async def test_requests_go_through_tls_and_reuse_the_connection(authority: Autho
             attempt, tank = await caller.answer()
             assert tank.data == b"<POST /x body>"
             assert attempt.reused == bool(turn)
+
+
+async def test_websockets_go_through_tls(authority: Authority) -> None:
+    async with joined(authority, door=Gate()) as (served, caller):
+        phone = call(caller)
+        await phone.end()
+        assert phone.tunnel is not None
+        said = [b"x", bytes(70_000), b"y" * 300]
+        for data in said:
+            phone.tunnel.send(data, text=False)
+        await until(lambda: phone.ear.heard == said)
+        phone.tunnel.close(1000)
+        await until(lambda: served.server.connections == 0)
 
 
 async def test_large_bodies_go_both_ways_through_tls(authority: Authority) -> None:

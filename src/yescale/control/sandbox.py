@@ -45,7 +45,7 @@ FAKE_PROVIDERS: Final = (
         path="/openai/v1",
         secret="sk-sandbox-yescale",  # noqa: S106 - as the class says
         owner="openai",
-        operations=frozenset({"chat", "complete", "embed", "moderate"}),
+        operations=frozenset({"chat", "complete", "embed", "moderate", "realtime"}),
         groups=("openai", "openaivip"),
     ),
     FakeProvider(

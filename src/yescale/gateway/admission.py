@@ -82,7 +82,7 @@ def find_credentials(exchange: Exchange, surface: Surface) -> Credentials | Faul
         found = None if value is None else _read_key(value)
         if found is not None and found.key:
             return found
-    said = _said(exchange, surface) if surface.key_query else exchange.headers
+    said = _said(exchange, surface) if surface.key_query or surface.key_protocol else exchange.headers
     return read_credentials(said, surface.key_headers)
 
 
@@ -102,12 +102,23 @@ def read_credentials(headers: Iterable[tuple[bytes, bytes]], places: tuple[bytes
 
 
 def _said(exchange: Exchange, surface: Surface) -> Iterable[tuple[bytes, bytes]]:
-    """The headers, and the query's parameter that may hold a key as if it were one."""
-    yield from exchange.headers
+    """The headers, and as if they were some the query's parameter and the subprotocols that may hold a key."""
+    for name, value in exchange.headers:
+        if surface.key_protocol and name == b"sec-websocket-protocol":
+            yield from ((name, key) for key in _keys_among(value, surface.key_protocol))
+        else:
+            yield name, value
+    if not surface.key_query:
+        return
     for part in exchange.query.split(b"&"):
         name, _, value = part.partition(b"=")
         if name == surface.key_query:
             yield surface.key_headers[0], unquote_to_bytes(value)
+
+
+def _keys_among(protocols: bytes, prefix: bytes) -> Iterable[bytes]:
+    names = (name.strip() for name in protocols.split(b","))
+    return (name.removeprefix(prefix) for name in names if name.startswith(prefix))
 
 
 def _read_key(value: bytes) -> Credentials | None:
@@ -183,6 +194,7 @@ def judge(
     if declared is not None and declared < LEAST_THINKING and _thinks(offer):
         declared = LEAST_THINKING
     ask = Ask(prompt_tokens, declared, peek.n, peek.outputs)
+    least_output = offer.tariff.max_output if surface.whole else least_output
     ceiling = NO_CEILING if surface.free else offer.tariff.bound(ask, least_output)
     return Order(
         peek=peek,

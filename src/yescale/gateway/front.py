@@ -8,6 +8,7 @@ from yescale.gateway import answers, cors, surfaces
 from yescale.gateway.models import Listing
 from yescale.gateway.proxy import Forwarding
 from yescale.gateway.relay.call import Call
+from yescale.gateway.relay.realtime.knock import Knock
 from yescale.gateway.relay.relay import Relay
 from yescale.gateway.surfaces import Kind, Place, Surface
 from yescale.protocols import openai_chat
@@ -18,6 +19,7 @@ from yescale.wire.server import Exchange
 _RELAY: Final = Kind.RELAY
 _SHOWN: Final = 200  # bytes of an unknown path
 _HEALTHY: Final = b'{"status":"ok"}'
+_UPGRADE: Final = b"upgrade: websocket\r\nsec-websocket-version: 13\r\n"
 
 
 class Reception(Protocol):
@@ -29,7 +31,7 @@ class Reception(Protocol):
 
 
 class Front:
-    """The wire's Application."""
+    """The wire's Application, and its Door."""
 
     __slots__ = ("_control", "_proto", "_relay")
 
@@ -58,6 +60,16 @@ class Front:
         if exchange.listener is not None:
             cast(Reception, exchange.listener).receive()
 
+    def takes(self, path: bytes) -> bool:
+        """Whether a WebSocket is spoken on a path."""
+        return _realtime(path) is not None
+
+    def knocked(self, exchange: Exchange) -> None:
+        """Somebody asks for a WebSocket on a path that speaks it."""
+        surface = _realtime(exchange.path)
+        if surface is not None:
+            Knock(self._relay, exchange, surface, _asked_model(exchange.query)).knock()
+
     def reject(self, status: int, reason: str, exchange: Exchange | None) -> tuple[bytes, bytes]:
         """The words of an error that the wire found."""
         place = surfaces.find(exchange.path) if exchange is not None else None
@@ -80,6 +92,9 @@ class Front:
                 chosen = surfaces.choose(surface, exchange.query)
                 Call(self._relay, exchange, chosen, _words(place, chosen)).open()
                 return self._relay.settings.max_body_bytes
+            case Kind.REALTIME:
+                fault = faults.UPGRADE_REQUIRED.saying("This path speaks WebSocket alone; open one.")
+                answers.refuse(exchange, fault, surface.format, self._relay.ids.mint(), _UPGRADE)
             case Kind.MODELS:
                 Listing(self._relay, exchange, surface, place.rest).open()
             case Kind.HEALTH:
@@ -94,6 +109,21 @@ class Front:
         fault = faults.WRONG_METHOD.saying(f"{path} does not answer {method}; it answers {place.allow.decode()}.")
         form = next(iter(place.methods.values())).format
         answers.refuse(exchange, fault, form, self._relay.ids.mint(), b"allow: %b\r\n" % place.allow)
+
+
+def _realtime(path: bytes) -> Surface | None:
+    place = surfaces.find(path)
+    surface = None if place is None else place.methods.get(b"GET")
+    return surface if surface is not None and surface.kind is Kind.REALTIME else None
+
+
+def _asked_model(query: bytes) -> PathWords:
+    """What the query says of a session: the model. An API key in it is not looked at: queries are logged."""
+    for part in query.split(b"&"):
+        name, _, value = part.partition(b"=")
+        if name == b"model":
+            return PathWords(unquote_to_bytes(value).decode(errors="replace"))
+    return NO_WORDS
 
 
 def _words(place: Place, surface: Surface) -> PathWords:

@@ -18,6 +18,7 @@ class Kind(Enum):
     """Who answers a surface."""
 
     RELAY = "relay"
+    REALTIME = "realtime"
     MODELS = "models"
     HEALTH = "health"
 
@@ -37,6 +38,8 @@ class Surface(Struct, frozen=True, kw_only=True):
     format: Format = openai_chat.CHAT  # errors are rendered in it, too
     key_headers: tuple[bytes, ...] = (b"authorization",)  # where the contract lets the API key stand
     key_query: bytes = b""  # and the name of a query parameter
+    key_protocol: bytes = b""  # and how a subprotocol begins that carries it
+    whole: bool = False  # money must cover the model's whole output: no lower limit can be put into what goes up
     stream: bool = False  # the path itself asks for a stream
     listing: Shape = catalogues.OPENAI  # of models
     by_query: tuple[bytes, "Surface"] | None = None  # what answers instead where the query has this parameter
@@ -71,6 +74,16 @@ SURFACES: Final = (
     _post(b"/v1/embeddings", openai_chat.EMBEDDINGS, "embed"),
     _post(b"/v1/engines/*/embeddings", openai_chat.EMBEDDINGS, "embed"),
     _post(b"/v1/moderations", openai_chat.MODERATIONS, "moderate"),
+    Surface(
+        method=b"GET",
+        path=b"/v1/realtime",
+        kind=Kind.REALTIME,
+        operation="realtime",
+        format=openai_chat.REALTIME,
+        key_headers=(b"authorization", b"sec-websocket-protocol"),
+        key_protocol=b"openai-insecure-api-key.",
+        whole=True,
+    ),
     _post(b"/v1/rerank", openai_chat.RERANK, "rerank"),
     _post(b"/v1/messages", anthropic_messages.MESSAGES, "chat", key_headers=_ANTHROPIC_KEYS),
     _post(

@@ -126,7 +126,8 @@ class Worker:
         settings = self._settings
         control = Origin("unix", "localhost", 0, str(settings.public_socket))
         tls = _server_tls(settings)
-        server = Server(Front(relay, control, tls=tls is not None), settings.server.limits, relay.timers)
+        front = Front(relay, control, tls=tls is not None)
+        server = Server(front, settings.server.limits, relay.timers, door=front)
         loop = asyncio.get_running_loop()
         listener = await loop.create_server(server.protocol, sock=sock, backlog=_BACKLOG, ssl=tls)
         gc.collect()

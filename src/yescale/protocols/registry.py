@@ -36,6 +36,7 @@ FORMATS: Final[Mapping[ProtocolId, Format]] = index(
         openai_chat.EMBEDDINGS,
         openai_chat.MODERATIONS,
         openai_chat.RERANK,
+        openai_chat.REALTIME,
         openai_responses.RESPONSES,
         anthropic_messages.MESSAGES,
         anthropic_messages.COUNT_TOKENS,

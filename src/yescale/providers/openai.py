@@ -5,16 +5,28 @@ from typing import Final
 from yescale.domain.ids import ProviderId
 from yescale.domain.profile import Profile
 from yescale.protocols import openai_chat, openai_responses
-from yescale.providers.provider import Bearer, Endpoint, Provider
+from yescale.providers.provider import Bearer, Endpoint, Passed, Provider
 
 CHAT: Final = Endpoint(format=openai_chat.CHAT, path="/chat/completions")
 RESPONSES: Final = Endpoint(format=openai_responses.RESPONSES, path="/responses")
 COMPLETIONS: Final = Endpoint(format=openai_chat.COMPLETIONS, path="/completions")
 EMBEDDINGS: Final = Endpoint(format=openai_chat.EMBEDDINGS, path="/embeddings")
+REALTIME: Final = Endpoint(
+    format=openai_chat.REALTIME,
+    path="/realtime",
+    method="GET",
+    query="model={model}",
+    passes=(Passed(b"openai-beta", (b"realtime=",)), Passed(b"openai-safety-identifier")),
+)
 MODERATIONS: Final = Endpoint(format=openai_chat.MODERATIONS, path="/moderations")
 
 _DESCRIPTION_CHARS: Final = 1_024  # https://github.com/OpenHands/OpenHands/issues/4838 shows the refusal
-_OTHERS: Final = {"complete": (COMPLETIONS,), "embed": (EMBEDDINGS,), "moderate": (MODERATIONS,)}
+_OTHERS: Final = {
+    "complete": (COMPLETIONS,),
+    "embed": (EMBEDDINGS,),
+    "moderate": (MODERATIONS,),
+    "realtime": (REALTIME,),
+}
 
 
 def profile(model: str) -> Profile:

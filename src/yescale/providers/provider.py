@@ -78,11 +78,12 @@ class Passed(Struct, frozen=True):
 class Endpoint(Struct, frozen=True, kw_only=True):
     """A provider's path for an operation, below its base URL, and the format spoken there.
 
-    `{model}` in a path stands for the upstream's model name; `query` follows a `?`.
+    `{model}` in a path or a query stands for the upstream's model name; `query` follows a `?`.
     """
 
     format: AnyFormat
     path: str
+    method: str = "POST"
     stream_path: str = ""  # "" = the same
     query: str = ""
     stream_query: str = ""
@@ -155,7 +156,7 @@ class Head(Struct, frozen=True, gc=False):
 
 
 def build_head(channel: Channel, provider: Provider, request: Request) -> Head:
-    """Request line and header lines of a POST. A query of the base URL goes with every request. Raises BadChannel."""
+    """Request line and header lines. A query of the base URL goes with every request. Raises BadChannel."""
     endpoint = request.endpoint
     url = urlsplit(channel.base_url or provider.base_url)
     path = endpoint.stream_path if request.stream and endpoint.stream_path else endpoint.path
@@ -173,8 +174,11 @@ def build_head(channel: Channel, provider: Provider, request: Request) -> Head:
         **{name.lower(): value for name, value in channel.headers.items() if name.lower() not in _FORBIDDEN},
     }
     query = "&".join(part for part in (url.query, query) if part)
+    query = query.replace("{model}", quote(request.model, safe="~-._"))
     target = f"{target}?{quote(query, safe=_QUERY)}" if query else target
-    return Head(f"POST {target} HTTP/1.1\r\n".encode("ascii") + header_lines(channel, headers), host, target)
+    return Head(
+        f"{endpoint.method} {target} HTTP/1.1\r\n".encode("ascii") + header_lines(channel, headers), host, target
+    )
 
 
 def header_lines(channel: Channel, headers: Mapping[str, str]) -> bytes:

@@ -6,7 +6,8 @@ import ssl
 from typing import TYPE_CHECKING, Final
 
 from yescale.wire.attempt import Attempt, Failure, Sink
-from yescale.wire.limits import ClientLimits, Deadlines
+from yescale.wire.dial import Dial, Dialer, Dialled
+from yescale.wire.limits import ClientLimits, Deadlines, TunnelLimits
 from yescale.wire.origin import Origin
 from yescale.wire.pool import Pool
 
@@ -15,7 +16,18 @@ if TYPE_CHECKING:
 
     from yescale.wire.timers import Timers
 
-__all__ = ["Attempt", "Client", "ClientLimits", "Deadlines", "Failure", "Origin", "Sink"]
+__all__ = [
+    "Attempt",
+    "Client",
+    "ClientLimits",
+    "Deadlines",
+    "Dial",
+    "Dialer",
+    "Failure",
+    "Origin",
+    "Sink",
+    "TunnelLimits",
+]
 
 _BODILESS_METHODS: Final = (b"GET ", b"HEAD ")
 _MANY_POOLS: Final = 1_000
@@ -58,6 +70,16 @@ class Client:
             pool = self._open_pool(origin)
         pool.carry(attempt)
         return attempt
+
+    def dial(self, origin: Origin, head: bytes, sink: Dialer, deadlines: Deadlines, limits: TunnelLimits) -> Dial:
+        """Ask for a WebSocket, always on a new connection. The sink hears `opened`, or what `send` would tell it.
+
+        `head` is as that of `send`; the handshake's own lines but Sec-WebSocket-Protocol are added.
+        """
+        dial = Dial(head, sink, deadlines, self._timers.now(), limits)
+        pool = self._pools.get(origin) or self._open_pool(origin)
+        pool.open(dial, Dialled(pool))
+        return dial
 
     def close(self) -> None:
         """Close every connection; attempts under way fail, and so does every later one."""

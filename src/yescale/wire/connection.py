@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
-import socket
 import sys
-import termios
 from typing import TYPE_CHECKING, Final, cast
 
 from yescale.wire.body import Body
 from yescale.wire.exchange import Exchange
-from yescale.wire.heads import CONTINUE, STATUS_LINES, Head
+from yescale.wire.handshake import find_fault
+from yescale.wire.heads import CONTINUE, STATUS_LINES, SWITCHING, Head
 from yescale.wire.reader import Reader
+from yescale.wire.sockets import has_unread
 from yescale.wire.timers import NEVER, Deadline
+from yescale.wire.tunnel import Tunnel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from yescale.wire.limits import TunnelLimits
     from yescale.wire.server import Server
 
 _LOGGER: Final = logging.getLogger("yescale.wire")
-_NO_BYTES: Final = bytes(4)  # what FIONREAD says of an empty buffer: a C int of 0
 
 # Phases. A connection reads while it answers (that is how it learns that the client left), but parses nothing then.
 IDLE: Final = 0
@@ -31,6 +31,7 @@ BODY: Final = 2
 BUSY: Final = 3  # the request is whole, its answer is not
 LINGER: Final = 4  # answered and closing; what still comes is dropped
 CLOSED: Final = 5
+SWITCHED: Final = 6  # a tunnel has taken over
 _INCOMPLETE: Final = (HEAD, BODY)
 
 
@@ -59,6 +60,7 @@ class Connection(asyncio.Protocol):
         "_stash",
         "_swallowed",
         "_transport",
+        "_tunnel",
         "_waits",
         "dates",
     )
@@ -88,6 +90,7 @@ class Connection(asyncio.Protocol):
         self._stalled = 0  # unsent bytes when last looked at
         self._stash = b""
         self._swallowed = 0
+        self._tunnel: Tunnel | None = None
 
     # --- what the event loop calls
 
@@ -198,8 +201,32 @@ class Connection(asyncio.Protocol):
                 self._body = reader.body
             else:
                 self._forget_reader()
-            self._open(head)
+            if head.handshake:
+                self._knock(head)
+            else:
+                self._open(head)
         return position
+
+    def _knock(self, head: Head) -> None:
+        """Somebody asks for a WebSocket."""
+        door = self._server.door
+        if door is None or not door.takes(head.line[2]):
+            self._reject(426, "no WebSocket is spoken on this path")
+            return
+        fault = find_fault(head)
+        if fault is not None:
+            self._reject(*fault)
+            return
+        exchange = self._exchange = Exchange(self, self._transport, head, self._peer, self._started)
+        self._keep_alive = False
+        self._phase = BUSY
+        self._deadline.clear()
+        self._server.busy += 1
+        try:
+            door.knocked(exchange)
+        except Exception:
+            _LOGGER.exception("the application raised in knocked: its connection is cut")
+            self.abort()
 
     def _forget_reader(self) -> None:
         if self._reader is not None:
@@ -316,6 +343,19 @@ class Connection(asyncio.Protocol):
             # The answer is out: read only a little more for the sake of the connection.
             self._reader.max_body = self._reader.body.size + self._limits.discard
 
+    def switch(self, head: bytes, limits: TunnelLimits) -> Tunnel:
+        """Hand the connection over to a tunnel, with what the client sent already."""
+        self._exchange = None
+        self._server.busy -= 1
+        self._phase = SWITCHED
+        self._deadline.close()
+        self._transport.write(b"".join((SWITCHING, self.dates.line(), head, b"\r\n")))
+        tunnel = self._tunnel = Tunnel(self._server.timers, limits, client=False)
+        self._server.replace(self, tunnel)
+        tunnel.open(self._transport, self._stash, choked=self._choked)
+        self._stash = b""
+        return tunnel
+
     def _ready(self) -> None:
         """Wait for the next request, or go on with the one that waits."""
         self._phase = IDLE
@@ -323,18 +363,18 @@ class Connection(asyncio.Protocol):
         if self._stash and not self._choked:
             self._take_stash()
 
-    def _reject(self, status: int, reason: str) -> None:
+    def _reject(self, status: int, reason: str, more: bytes = b"") -> None:
         """Answer a request that cannot be served, and close."""
         exchange = self._exchange
         if exchange is not None and exchange.begun:
             self.abort()
             return
         if exchange is not None or self._phase == HEAD:  # else the rest of a body whose answer is out
-            self._write_rejection(status, reason, exchange)
+            self._write_rejection(status, reason, exchange, more)
             self._lose_client()
         self._linger()
 
-    def _write_rejection(self, status: int, reason: str, exchange: Exchange | None) -> None:
+    def _write_rejection(self, status: int, reason: str, exchange: Exchange | None, more: bytes = b"") -> None:
         try:
             head, body = self._application.reject(status, reason, exchange)
         except Exception:
@@ -342,7 +382,7 @@ class Connection(asyncio.Protocol):
             return
         length = b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
         shown = b"" if exchange is not None and exchange.method == b"HEAD" else body
-        self._transport.write(b"".join((STATUS_LINES[status], self.dates.line(), head, length, shown)))
+        self._transport.write(b"".join((STATUS_LINES[status], self.dates.line(), head, more, length, shown)))
 
     def _turn_away(self) -> None:
         """One connection too many: say so to some, hang up on the rest."""
@@ -380,6 +420,8 @@ class Connection(asyncio.Protocol):
         """Bytes that are not to be read now: keep them for later if the connection goes on."""
         if self._phase == LINGER:
             self._swallow(len(data))
+        elif self._tunnel is not None:
+            self._tunnel.data_received(data)
         elif self._phase != CLOSED:
             self._stash += data
             if len(self._stash) > self._limits.stash:
@@ -439,17 +481,12 @@ class Connection(asyncio.Protocol):
             self._reject(408, "the head of the request took too long")
         elif phase == BODY:
             self._reject(408, "the body of the request took too long")
-        elif phase == IDLE and not self._choked and self._has_unread():
+        elif phase == IDLE and not self._choked and has_unread(self._transport):
             self._deadline.set(self._now())  # a request came in this very moment: it is read before the next tick
         elif phase in (IDLE, LINGER):
             self._close()
         else:
             self._check_progress()
-
-    def _has_unread(self) -> bool:
-        """Whether bytes of the client wait in the kernel; closing now would reset the connection under a request."""
-        sock: socket.socket = self._transport.get_extra_info("socket")
-        return fcntl.ioctl(sock.fileno(), termios.FIONREAD, _NO_BYTES) != _NO_BYTES
 
     def _check_progress(self) -> None:
         """Bytes wait to be sent: go on waiting as long as the client takes some."""

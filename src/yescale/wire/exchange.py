@@ -6,12 +6,15 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Final, Protocol
 
+from yescale.wire.handshake import accept
 from yescale.wire.heads import BODILESS, STATUS_LINES
 
 if TYPE_CHECKING:
     import asyncio
 
     from yescale.wire.heads import Dates, Head
+    from yescale.wire.limits import TunnelLimits
+    from yescale.wire.tunnel import Tunnel
 
 _LARGE: Final = 64 * 1024  # from here on two buffers in one system call are cheaper than one copy
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
@@ -38,6 +41,10 @@ class Line(Protocol):
         ...
 
     def end_answer(self, *, keep: bool) -> None: ...
+
+    def switch(self, head: bytes, limits: TunnelLimits) -> Tunnel:
+        """Send the 101 and become a tunnel."""
+        ...
 
 
 class Exchange:
@@ -163,6 +170,17 @@ class Exchange:
         if self.begun and not self._chunked and not self._silent:
             self._reset_on_close()
         self._finish()
+
+    def switch(self, head: bytes, limits: TunnelLimits) -> Tunnel:
+        """Take a handshake that came by `Door.knocked`: the connection is a WebSocket from here on. The proof that it
+        was understood is added to `head`; nothing is read before somebody listens.
+        """
+        if self.begun or self.gone:
+            raise RuntimeError("the answer has begun, or the client is gone: there is nothing to switch")
+        self.begun = self.done = True
+        self.listener = None
+        proof = accept(self.fields[b"sec-websocket-key"])
+        return self._line.switch(b"sec-websocket-accept: %b\r\n%b" % (proof, head), limits)
 
     def _open(self, status: int, *, streamed: bool) -> bytes:
         """Settle how the answer is framed; the Connection header line that says so."""

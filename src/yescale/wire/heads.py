@@ -20,6 +20,7 @@ _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 STATUS_LINES: Final[tuple[bytes, ...]] = tuple(
     b"HTTP/1.1 %d %b\r\n" % (status, _REASONS.get(status, "").encode()) for status in range(1000)
 )
+SWITCHING: Final = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 BODILESS: Final = frozenset({204, 304})
 METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
@@ -48,6 +49,7 @@ class Head(msgspec.Struct, frozen=True):
     waits: bool = False  # the client waits for 100 Continue before it sends the body
     keep_alive: bool = True
     version: tuple[int, int] = (1, 1)
+    handshake: bool = False  # it asks for a WebSocket; nothing else of that is checked yet
 
 
 def header_line(name: bytes, value: bytes) -> bytes:

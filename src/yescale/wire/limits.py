@@ -47,3 +47,15 @@ class ClientLimits(msgspec.Struct, frozen=True, kw_only=True):
     idle_s: float = 50.0  # below the keep-alive of common servers, so that they rarely close first
     max_head_bytes: int = 64 * 1024  # status line and headers as sent, interim answers included
     max_headers: int = 256
+
+
+class TunnelLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What either end of a WebSocket accepts from its peer, and how long it waits for one."""
+
+    max_message: int = 16 * 1024 * 1024  # of one message, its fragments together
+    ping_s: float = 20.0  # of silence, before the peer is asked for a sign of life
+    pong_s: float = 20.0  # of silence after that
+    stall_s: float = 60.0  # the peer takes no byte
+    close_s: float = 2.0  # for the peer's answer to a close
+    high_water: int = 256 * 1024  # unsent bytes at which the source is paused
+    low_water: int = 64 * 1024  # unsent bytes at which it goes on

@@ -55,10 +55,14 @@ class Pool:
 
     def retry(self, attempt: Attempt) -> None:
         """Send a request on a new connection."""
+        self.open(attempt, Upstream(self))
+
+    def open(self, attempt: Attempt, upstream: Upstream) -> None:
+        """Send a request on this connection, which is to be opened."""
         if self.closed or len(self.members) >= self.limits.max_connections:
             self.timers.loop.call_soon(attempt.fail, Failure.EXHAUSTED)
         else:
-            Opening(self, attempt)
+            Opening(self, attempt, upstream)
 
     def keep(self, upstream: Upstream) -> bool:
         """Whether a connection may wait here for its next attempt; one that may not is closed."""
@@ -100,12 +104,12 @@ class Opening:
 
     __slots__ = ("_attempt", "_pool", "_task", "_timer", "_upstream")
 
-    def __init__(self, pool: Pool, attempt: Attempt) -> None:
+    def __init__(self, pool: Pool, attempt: Attempt, upstream: Upstream) -> None:
         self._pool = pool
         self._attempt = attempt
         attempt.carrier = self
         attempt.reused = False
-        self._upstream = Upstream(pool)
+        self._upstream = upstream
         pool.members.add(self._upstream)
         pool.openings.add(self)
         timers = pool.timers

@@ -30,6 +30,7 @@ class Reader:
         "_chunked",
         "_complaint",
         "_fed",
+        "_handshake",
         "_headers",
         "_keep_alive",
         "_length",
@@ -57,6 +58,7 @@ class Reader:
         self._version = (1, 1)
         self._headers: list[tuple[bytes, bytes]] = []
         self._upgraded = False
+        self._handshake = False
         self._complaint: Fault | None = None  # of the parser; about a complete head we may know a better word
         self._fed = 0  # bytes of the head, then bytes since the last one of the body
         self._keep_alive = False
@@ -92,7 +94,15 @@ class Reader:
         if self._upgraded and self._chunked:
             self._ignore_upgrade()
         return Head(
-            self._line, headers, fields, self._length, self._chunked, self._waits, self._keep_alive, self._version
+            self._line,
+            headers,
+            fields,
+            self._length,
+            self._chunked,
+            self._waits,
+            self._keep_alive,
+            self._version,
+            self._handshake,
         )
 
     def read_chunks(self, data: bytes, position: int) -> int:
@@ -197,7 +207,8 @@ class Reader:
         elif not plausible_host(host):
             return 400, "the Host header holds no host"
         if self._upgraded and fields.get(b"upgrade", b"").lower() == b"websocket":
-            return 426, "no WebSocket is spoken on this path"
+            self._handshake = True  # the path says whether there is one, before anything else of it is looked at
+            return None
         return self._check_framing(fields)
 
     def _check_framing(self, fields: dict[bytes, bytes]) -> Fault | None:

@@ -12,8 +12,9 @@ from yescale.wire.lines import Lines
 
 if TYPE_CHECKING:
     from yescale.wire.timers import Timers
+    from yescale.wire.tunnel import Tunnel
 
-__all__ = ["Application", "Exchange", "Limits", "Listener", "Server"]
+__all__ = ["Application", "Door", "Exchange", "Limits", "Listener", "Server"]
 
 
 class Application(Protocol):
@@ -36,17 +37,32 @@ class Application(Protocol):
         ...
 
 
+class Door(Protocol):
+    """Who takes WebSockets. It must not raise, as an Application."""
+
+    def takes(self, path: bytes) -> bool:
+        """Whether there is a WebSocket on this path; where there is none, a handshake is answered with 426."""
+        ...
+
+    def knocked(self, exchange: Exchange) -> None:
+        """A valid handshake on such a path: `switch` the exchange, now or later, or answer it as any other."""
+        ...
+
+
 class Server:
     """All connections of one listening socket. Give `protocol` to `loop.create_server`.
 
-    `known_lines` is how many lines of request heads are remembered; with 0 every head goes through the parser.
+    `known_lines` is how many lines of request heads are remembered; with 0 every head goes through the parser. Without
+    a `door` no WebSocket is spoken.
     """
 
     __slots__ = (
         "_connections",
+        "_tunnels",
         "application",
         "busy",
         "dates",
+        "door",
         "draining",
         "idle_s",
         "limits",
@@ -55,8 +71,17 @@ class Server:
         "timers",
     )
 
-    def __init__(self, application: Application, limits: Limits, timers: Timers, *, known_lines: int = 16_384) -> None:
+    def __init__(
+        self,
+        application: Application,
+        limits: Limits,
+        timers: Timers,
+        *,
+        known_lines: int = 16_384,
+        door: Door | None = None,
+    ) -> None:
         self.application = application
+        self.door = door
         self.limits = limits
         self.timers = timers
         self.dates = Dates(timers.now)
@@ -66,10 +91,11 @@ class Server:
         self.busy = 0  # exchanges opened and not yet answered
         self.refused = 0  # connections over the limit, on their way out
         self._connections: set[Connection] = set()
+        self._tunnels: set[Tunnel] = set()
 
     @property
     def connections(self) -> int:
-        return len(self._connections)
+        return len(self._connections) + len(self._tunnels)
 
     def protocol(self) -> Connection:
         return Connection(self)
@@ -82,20 +108,26 @@ class Server:
         """
         self.draining = True
         self.idle_s = min(self.idle_s, linger_s)
-        for connection in tuple(self._connections):
+        for connection in (*self._connections, *self._tunnels):
             connection.drain()
 
     def cut(self) -> None:
         """Close every connection at once; listeners of unanswered exchanges hear that the client is gone."""
-        for connection in tuple(self._connections):
+        for connection in (*self._connections, *self._tunnels):
             connection.abort()
 
     def admit(self, connection: Connection) -> bool:
         """Count a new connection, unless there are too many."""
-        if len(self._connections) >= self.limits.max_connections:
+        if self.connections >= self.limits.max_connections:
             return False
         self._connections.add(connection)
         return True
 
     def forget(self, connection: Connection) -> None:
         self._connections.discard(connection)
+
+    def replace(self, connection: Connection, tunnel: Tunnel) -> None:
+        """A connection became a tunnel: it is counted, drained and cut as before."""
+        self._connections.discard(connection)
+        self._tunnels.add(tunnel)
+        tunnel.on_lost(self._tunnels.discard)
