@@ -32,9 +32,7 @@ _MOST_TOKENS: Final = 2**30
 _LIMIT: Final = "max_tokens"
 _DEFAULT_LIMIT: Final = 4_096  # Anthropic wants one said
 _EMPTY_LIST: Final = re.compile(rb"\[[ \t\r\n]*\]")
-_SYSTEM_TURN: Final = re.compile(rb'"role"[ 	
-]*:[ 	
-]*"system"')
+_SYSTEM_TURN: Final = re.compile(rb'"role"[ \t\r\n]*:[ \t\r\n]*"system"')
 _SINGLE: Final = frozenset(WirePeek.__struct_fields__) - {"metadata"}
 # Said twice, these would let the provider read another value than we priced.
 _PRICED: Final = re.compile(b'"(?:%b)"' % b"|".join(n.encode() for n in sorted(_SINGLE - {"messages"})))
