@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.e2e.installation import Installation, serving
+from tests.e2e.pages import Caller
 
 
 @pytest.fixture(scope="session")
@@ -13,6 +14,15 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     """yescale on SQLite with two workers, shared by the tests that leave it as it was."""
     with serving(tmp_path_factory.mktemp("e2e") / "home") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def caller(installation: Installation) -> Caller:
+    """A user who can pay for whatever a call might come to."""
+    made = installation.admin("user", "create", "--name", "pages")
+    installation.admin("topup", "--user", "pages", "--usd", "50")
+    key = installation.admin("key", "create", "--user", "pages", "--unlimited")
+    return Caller(installation, key["key"], made["access_key"])
 
 
 FAILING = (

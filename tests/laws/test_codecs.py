@@ -336,12 +336,12 @@ def test_extras_of_another_format_are_lost_by_name(codec: UpstreamCodec) -> None
     assert b"secret_value" not in encoded.body
 
 
-@each_codec
+@each_writer
 @pytest.mark.parametrize(
     ("field", "weight"),
     [("include", "hint"), ("metadata", "hint"), ("previous_response_id", "content"), ("odd_field", "setting")],
 )
-def test_extras_weigh_the_same_in_every_format_that_lacks_them(codec: Codec, field: str, weight: str) -> None:
+def test_extras_weigh_the_same_in_every_format_that_lacks_them(codec: UpstreamCodec, field: str, weight: str) -> None:
     request = ChatRequest(
         model="m-1",
         messages=(Message(role="user", parts=(Text(text="hi"),)),),

@@ -18,12 +18,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from yescale.domain.faults import INTERNAL, MALFORMED, UNAVAILABLE, UNKNOWN_PATH, WRONG_METHOD, Fault
+from yescale.domain.faults import INTERNAL, MALFORMED, NOT_IMPLEMENTED, UNAVAILABLE, UNKNOWN_PATH, WRONG_METHOD, Fault
 from yescale.store.database import DatabaseAway
 
 _LOG: Final = logging.getLogger(__name__)
 _SYSTEM: Final = "/yescale/"
 _REQUEST_ID: Final = re.compile(r"\d{23}[0-9A-Za-z]{8}")
+# OpenAI's paths that no provider is asked at: that they are known, but not here, is another answer than a wrong path.
+_NOT_HERE: Final = re.compile(r"/v1/(?:images/variations|(?:files|batches|fine_tuning|fine-tunes)(?:/.*)?)")
 _LETTERS: Final = string.ascii_letters + string.digits
 _HEADERS: Final = (b"x-request-id", b"x-oneapi-request-id")
 
@@ -126,9 +128,11 @@ async def answer_invalid(request: Request, error: RequestValidationError) -> JSO
 
 
 async def answer_http(request: Request, error: HTTPException) -> JSONResponse:
-    """Unknown paths and wrong methods."""
+    """Unknown paths, known ones that are not served, and wrong methods."""
     if error.status_code == UNKNOWN_PATH.status:
         path: str = request.scope["path"]
+        if _NOT_HERE.fullmatch(path):
+            return fault_answer(request, NOT_IMPLEMENTED)
         return fault_answer(request, UNKNOWN_PATH.saying(f"Invalid URL ({request.method} {path})"))
     if error.status_code == WRONG_METHOD.status:
         return fault_answer(request, WRONG_METHOD, error.headers)

@@ -68,7 +68,7 @@ FAKE_PROVIDERS: Final = (
     ),
     FakeProvider(
         name="sandbox-deepseek",
-        provider="openai_compatible",
+        provider="openai_compatible",  # the sandbox's has no path in Anthropic's format
         path="/deepseek",
         secret="sk-sandbox-yescale",  # noqa: S106 - as the class says
         owner="deepseek",
@@ -77,12 +77,30 @@ FAKE_PROVIDERS: Final = (
     ),
     FakeProvider(
         name="sandbox-ark",
-        provider="openai_compatible",
+        provider="ark",
         path="/ark/api/v3",
         secret="sk-sandbox-yescale",  # noqa: S106 - as the class says
         owner="volcengine",
         operations=frozenset({"chat"}),
         groups=("deepseek",),
+    ),
+    FakeProvider(
+        name="sandbox-cohere",
+        provider="cohere",
+        path="/cohere",
+        secret="sk-sandbox-yescale",  # noqa: S106 - as the class says
+        owner="cohere",
+        operations=frozenset({"rerank"}),
+        groups=("openai",),
+    ),
+    FakeProvider(
+        name="sandbox-jina",
+        provider="jina",
+        path="/jina/v1",
+        secret="sk-sandbox-yescale",  # noqa: S106 - as the class says
+        owner="jina",
+        operations=frozenset({"rerank"}),
+        groups=("openai",),
     ),
 )
 

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from yescale.domain.chat import ChatRequest, OutputForm, Sampling
+from yescale.domain.loss import weigh_extra
 from yescale.domain.profile import Profile
 from yescale.protocols.bedrock_converse.prompting import Block, BlockWriter
 from yescale.protocols.bedrock_converse.thinking import write_thinking
@@ -22,9 +23,6 @@ _CLAUDE: Final = "anthropic."  # in the ids of Claude's models, and of the infer
 _WARMEST: Final = 1.0
 _LEAST_TOP_P: Final = 0.95  # while the model thinks
 _NO_FIELD: Final = "Converse has no such field"
-_HARMLESS: Final = frozenset(
-    {"metadata", "store", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "labels"}
-)
 
 
 def encode_request(request: ChatRequest, profile: Profile) -> Encoded:
@@ -132,4 +130,4 @@ def _lose_rest(request: ChatRequest, writer: BlockWriter) -> None:
         writer.lose("reasoning.shown", _NO_FIELD, "hint" if request.reasoning.shown else "setting")
     for origin, fields in request.extras.items():
         for name in fields if origin != ID else ():
-            writer.lose(f"extras.{name}", _NO_FIELD, "hint" if name in _HARMLESS else "setting")
+            writer.lose(f"extras.{name}", _NO_FIELD, weigh_extra(name))
