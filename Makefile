@@ -19,7 +19,7 @@ WORKERS ?= auto
 sources := $(wildcard src tests bench docs)
 quick := $(wildcard tests/architecture tests/unit tests/laws)
 
-.PHONY: help setup dev run test faults check fmt lock clean
+.PHONY: help setup dev run test faults matrix check fmt lock clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -54,6 +54,11 @@ test: dev ## run every test; ARGS="-k name" to choose, WORKERS=0 to run in one p
 
 faults: dev ## kill and restart everything under load, for long; writes its figures into docs/reliability.md
 	@FAULTS=long $(bin)/python -m pytest tests/faults -n 0 -s $(ARGS)
+
+matrix: dev ## try every client with every provider's format; writes docs/compatibility.md
+	@rm -f build/matrix.jsonl
+	@MATRIX=full $(bin)/python -m pytest tests/matrix -n $(WORKERS) --maxprocesses 8 $(ARGS)
+	@$(bin)/python -m tests.matrix.pages
 
 check: dev ## formatting, lint, types, imports, dependencies and the quick tests
 	@$(bin)/ruff format --check --quiet $(sources)
