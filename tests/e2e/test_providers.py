@@ -258,7 +258,7 @@ def test_thoughts_come_back_sealed_and_go_up_again(yescale: Installation, name: 
 
 def test_a_token_is_renewed_before_it_ends(yescale: Installation) -> None:
     """Its account's JSON never leaves control."""
-    account = httpx.get(f"{yescale.sandbox_url}/__sandbox/service-account?lifetime=2", timeout=30).text
+    account = httpx.get(f"{yescale.sandbox_url}/__sandbox/service-account?lifetime=8", timeout=30).text
     yescale.admin(
         "channel", "add", "--name", "short", "--provider", "vertex", "--secret", account,
         "--base-url", yescale.sandbox_url + VERTEX, "--models", "gemini-2.5-flash+short=gemini-2.5-flash",
@@ -266,11 +266,11 @@ def test_a_token_is_renewed_before_it_ends(yescale: Installation) -> None:
     headers = {"Authorization": f"Bearer {yescale.api_key}"}
     body = {"model": "gemini-2.5-flash+short", "messages": [{"role": "user", "content": "Hi"}]}
     statuses: list[int] = []
-    end = time.monotonic() + 6
+    end = time.monotonic() + 14  # in which its first token ends
     while time.monotonic() < end:
         answer = httpx.post(f"{yescale.base_url}/v1/chat/completions", json=body, headers=headers, timeout=30)
         statuses.append(answer.status_code)
-        time.sleep(0.1)
+        time.sleep(0.2)
     works = statuses.index(200)
     assert set(statuses[works:]) == {200}, statuses
     assert len(statuses) - works > 20
