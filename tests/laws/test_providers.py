@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from yescale.domain.ids import ChannelId
 from yescale.domain.profile import Profile
 from yescale.domain.snapshot import Channel
+from yescale.protocols import openai_chat
 from yescale.protocols.registry import FORMATS, UPSTREAM_FORMATS
 from yescale.providers.provider import Endpoint, Provider, Request, build_head
 from yescale.providers.registry import PROVIDERS, index
@@ -20,9 +21,9 @@ ENDPOINTS = [
     for operation, endpoints in provider.endpoints.items()
     for endpoint in endpoints
 ]
-KNOWN = (*FORMATS.values(), *UPSTREAM_FORMATS.values())
+KNOWN = (*FORMATS.values(), *UPSTREAM_FORMATS.values(), openai_chat.REALTIME)  # what is no chat has no registry
 PAGE = Path(__file__).parents[2] / "docs" / "providers.md"
-OPERATIONS = {"chat", "complete", "count", "embed", "moderate", "rerank"}
+OPERATIONS = {"chat", "complete", "count", "embed", "moderate", "realtime", "rerank"}
 
 
 def channel(provider: Provider) -> Channel:
@@ -59,12 +60,13 @@ def test_every_endpoint_speaks_a_known_format_at_a_path_that_a_head_can_say(
     head = build_head(channel(provider), provider, request)
     first, *lines = head.lines.decode("ascii").split("\r\n")
     method, target, version = first.split(" ")
-    assert (method, version) == ("POST", "HTTP/1.1")
+    assert (method, version) == (endpoint.method, "HTTP/1.1")
     assert target.startswith("/")
     assert "//" not in target
     assert "{" not in target
     assert target == head.target
-    assert ("a%2Fb%20c:1%3F%C3%A9" in target) == ("{model}" in endpoint.path)
+    assert ("%C3%A9" in target) == ("{model}" in endpoint.path + endpoint.query)
+    assert ("a%2Fb%20c:1%3F%C3%A9" in target.partition("?")[0]) == ("{model}" in endpoint.path)
     names = [line.split(":")[0] for line in lines if line]
     assert len(set(names)) == len(names)
     assert all(name == name.lower() for name in names)
