@@ -309,3 +309,11 @@ def test_a_field_said_twice_around_long_texts_is_found() -> None:
 )
 def test_an_upstream_that_refuses_to_be_asked_for_usage_is_not_asked(body: str, sent: str) -> None:
     assert change(body, ask_usage=False) == sent
+
+
+def test_a_list_of_models_is_refused_as_long_as_only_one_is_priced() -> None:
+    """Promise 20: whoever answers is paid for what it is; a provider that chooses among several might be dearer."""
+    fault = peek_chat(b'{"model":"m","models":["m","dear"],' + MESSAGES.encode() + b"}")
+    assert isinstance(fault, Fault)
+    assert fault.param == "models"
+    assert isinstance(peek_chat(b'{"model":"m","models":null,' + MESSAGES.encode() + b"}"), Peek)

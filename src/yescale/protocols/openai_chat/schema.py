@@ -33,6 +33,7 @@ class WireChat(Struct, frozen=True, gc=False):
     safety_identifier: Raw = NOTHING
     provider: Raw = NOTHING
     usage: Raw = NOTHING
+    models: Raw = NOTHING
 
 
 class WireMessages(Struct, frozen=True, gc=False):
