@@ -16,8 +16,10 @@ LINES_PER_SILENCING = 1000
 # Where everything may be caught: at the top of a loop or of a request. Path and function, and why.
 CATCH_ALL: dict[tuple[str, str], str] = {
     ("src/yescale/control/changes.py", "Feed.run"): "top of a loop",
+    ("src/yescale/control/conversations.py", "sweep"): "top of a loop",
     ("src/yescale/control/internal.py", "LinkServer._answer"): "top of a request of the link",
     ("src/yescale/control/internal.py", "LinkServer._operate"): "top of an operation",
+    ("src/yescale/control/memory.py", "MemoryServer._answer"): "top of a request of the memory",
     ("src/yescale/control/settlement.py", "Settlement.run"): "top of a loop",
     ("src/yescale/control/settlement.py", "Settlement._settle_or_rest"): "one journal must not stop the others",
     ("src/yescale/gateway/callbacks.py", "run"): "one subscriber must not stop the others",

@@ -210,9 +210,8 @@ postings: Final = Table(
     _id(),
     Column("entry_id", BigInteger, nullable=False, index=True),
     Column("book", Text, nullable=False),  # account, revenue, shortfall, topup, redemption, trial, adjustment
-    _maybe("account_id"),  # whose, in the book `account`
+    Column("account_id", BigInteger, index=True),  # whose, in the book `account`
     Column("amount", BigInteger, nullable=False),
-    Index("ix_postings_account_id", "account_id"),
 )
 
 
@@ -310,7 +309,7 @@ tasks: Final = Table(
     _count("start_ms"),
     _count("finish_ms"),
     _count("deadline_ms"),
-    _maybe("next_poll_ms"),
+    Column("next_poll_ms", BigInteger, index=True),
     _words("properties", "{}"),
     _words("data", "null"),
     _words("result_url"),
@@ -319,7 +318,20 @@ tasks: Final = Table(
     _count("created_ms"),
     _count("updated_ms"),
     Index("ix_tasks_account_id_submit_ms", "account_id", "submit_ms"),
-    Index("ix_tasks_next_poll_ms", "next_poll_ms"),
+)
+
+responses: Final = Table(
+    "responses",
+    metadata,
+    _id(),
+    Column("account_id", BigInteger, nullable=False),
+    Column("response_id", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # encrypted
+    _count("size"),  # bytes of `sealed`
+    _count("created_ms"),
+    Column("expires_ms", BigInteger, nullable=False, server_default=text("0"), index=True),
+    UniqueConstraint("account_id", "response_id"),
+    Index("ix_responses_account_id_created_ms", "account_id", "created_ms", "size"),
 )
 
 
@@ -433,25 +445,6 @@ channels: Final = Table(
     _count("created_ms"),
     _count("updated_ms"),
     _maybe("deleted_ms"),
-)
-
-
-# --- what calls left behind
-
-
-responses: Final = Table(
-    "responses",
-    metadata,
-    _id(),
-    Column("account_id", BigInteger, nullable=False),
-    Column("response_id", Text, nullable=False),
-    Column("sealed", LargeBinary, nullable=False),  # encrypted
-    _count("size"),  # bytes of `sealed`
-    _count("created_ms"),
-    _count("expires_ms"),
-    UniqueConstraint("account_id", "response_id"),
-    Index("ix_responses_account_id_created_ms", "account_id", "created_ms"),
-    Index("ix_responses_expires_ms", "expires_ms"),
 )
 
 

@@ -23,7 +23,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_responses")),
         sa.UniqueConstraint("account_id", "response_id", name=op.f("uq_responses_account_id_response_id")),
     )
-    op.create_index(op.f("ix_responses_account_id_created_ms"), "responses", ["account_id", "created_ms"])
+    op.create_index(op.f("ix_responses_account_id_created_ms"), "responses", ["account_id", "created_ms", "size"])
     op.create_index(op.f("ix_responses_expires_ms"), "responses", ["expires_ms"])
 
 
