@@ -54,7 +54,7 @@ class House:
 
     def price(self, call: Call) -> int:
         """What the usage that the sandbox reported of a call costs by the price rows, in nano-dollars."""
-        prices = self.prices.get(call.row["model"], self.prices[TALKER])
+        prices = self.prices.get(call.row["model"].partition("+")[0], self.prices[TALKER])
         usage = call.request["usage_reported"]
         cached = usage["cached_tokens"]
         uncached = (usage["prompt_tokens"] - cached) * prices["input_tokens"]
