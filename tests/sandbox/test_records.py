@@ -17,7 +17,7 @@ import httpx
 
 from yescale_sandbox.app import Counter, Sandbox, listen
 from yescale_sandbox.exchange import Answer, Request
-from yescale_sandbox.record import Records
+from yescale_sandbox.record import BODY_KEPT_BYTES, Records
 
 Chat = Callable[..., httpx.Response]
 Recorded = Callable[[str], list[dict[str, Any]]]
@@ -122,10 +122,10 @@ def test_the_ring_forgets_the_oldest_by_number_and_by_size() -> None:
 
 def test_a_large_body_is_kept_as_its_size_and_digest() -> None:
     records = Records()
-    body = b'"' + b"x" * 70_000 + b'"'
+    body = b'"' + b"x" * BODY_KEPT_BYTES + b'"'
     done(records, body)
     (entry,) = (entry.to_json() for entry in records.after(0, 1))
-    assert (entry["body"], entry["size"]) == (None, 70_002)
+    assert (entry["body"], entry["size"]) == (None, BODY_KEPT_BYTES + 2)
     assert entry["raw_sha256"] == hashlib.sha256(body).hexdigest()
 
 

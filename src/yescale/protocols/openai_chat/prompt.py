@@ -25,13 +25,22 @@ def find_texts(messages: list[WireMessage], body: bytes) -> Sequence[Span]:
     """The long plain texts of the messages, in which nothing can be a field. Where one is not found, it and all that
     follow are left where they are.
     """
+    return _find_contents(messages, body, texts=True)
+
+
+def find_contents(messages: list[WireMessage], body: bytes) -> Sequence[Span]:
+    """The same of every long content: no top-level field lies in one, though a picture or a file may."""
+    return _find_contents(messages, body, texts=False)
+
+
+def _find_contents(messages: list[WireMessage], body: bytes, *, texts: bool) -> Sequence[Span]:
     spans: list[Span] = []
     kept = 0
     if len(body) < _LONG:
         return spans
     for message in messages:
         content = bytes(message.content)
-        if len(content) < _LONG or content[0] != _QUOTE:
+        if len(content) < _LONG or (texts and content[0] != _QUOTE):
             continue
         span = find_long(body, b"content", content, kept)
         while span == NOWHERE and (other := body.find(_CONTENT, kept)) >= 0:

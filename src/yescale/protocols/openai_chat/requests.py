@@ -62,6 +62,8 @@ def peek_chat(body: bytes, _: PathWords = NO_WORDS) -> Peek | Fault:
     names = _TELLING.findall(around)
     tokens = len(body) // BYTES_PER_TOKEN + 1
     if names != _USUAL or b"\\u" in around:
+        if wire.stream_options is not UNSET:
+            spans = prompt.find_contents(wire.messages, body)  # the rewrite looks among what is left
         fault = _check_names(names, around) or _check_options(wire, body, spans)
         if fault is not None:
             return fault
