@@ -97,11 +97,19 @@ def langchain_google(base_url: str, key: str) -> LangChainClient:
     """ChatGoogleGenerativeAI."""
     common: dict[str, Any] = {"base_url": base_url, "google_api_key": key, "max_retries": 0, "vertexai": False}
 
+    made: list[ChatGoogleGenerativeAI] = []
+
     def make(asked: Ask) -> BaseChatModel:
         thinks: dict[str, Any] = {"include_thoughts": True, "thinking_level": "low"} if asked.thinks else {}
-        return ChatGoogleGenerativeAI(model=asked.model, **common, **thinks)
+        made.append(ChatGoogleGenerativeAI(model=asked.model, **common, **thinks))
+        return made[-1]
 
-    return LangChainClient(make)
+    def close() -> None:
+        for model in made:
+            if model.client is not None:
+                model.client.close()
+
+    return LangChainClient(make, close)
 
 
 def get_weather(city: str, unit: Literal["c", "f"]) -> str:

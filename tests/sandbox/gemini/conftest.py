@@ -19,9 +19,10 @@ def google(sandbox_url: str) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def genai_sdk(sandbox_url: str) -> genai.Client:
+def genai_sdk(sandbox_url: str) -> Iterator[genai.Client]:
     """Google's own client, pointed at the sandbox."""
-    return genai.Client(api_key=KEY, http_options={"base_url": f"{sandbox_url}/gemini/"})
+    with genai.Client(api_key=KEY, http_options={"base_url": f"{sandbox_url}/gemini/"}) as client:
+        yield client
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """What Vertex AI answers and refuses where it is not as the Gemini API; the rest is the same code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -19,16 +19,17 @@ SSE = "streamGenerateContent?alt=sse"
 
 
 @pytest.fixture
-def sdk(sandbox_url: str, credentials: service_account.Credentials) -> genai.Client:
+def sdk(sandbox_url: str, credentials: service_account.Credentials) -> Iterator[genai.Client]:
     """Google's own client for Vertex."""
     options = types.HttpOptions(base_url=f"{sandbox_url}/vertex/", api_version="v1")
-    return genai.Client(
+    with genai.Client(
         vertexai=True,
         project="sandbox-project",
         location="us-central1",
         credentials=credentials,
         http_options=options,
-    )
+    ) as client:
+        yield client
 
 
 def test_an_answer_is_geminis_with_what_vertex_adds(generate: Generate, marker: str) -> None:
