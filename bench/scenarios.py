@@ -39,6 +39,7 @@ SCENARIOS = (
     Scenario(name="5 MB body", body_bytes=5_000_000, connections=4),
     Scenario(name="one connection", connections=1),
     Scenario(name="300 calls/s", rate=300),
+    Scenario(name="8,000 calls/s", rate=8_000),
     Scenario(name="64 streams, 6,400 chunks/s", model="bench-d10-n100", stream=True, per="chunks"),
     Scenario(name="streams flat out", model="bench-n100", stream=True, connections=16, per="chunks"),
     Scenario(name="2 KB, upstream behind TLS", model="bench-tls", tls=True),

@@ -24,8 +24,7 @@ soak: dev ## a million calls (CALLS=n for fewer), and what memory does meanwhile
 $(peers_stamp): | $(dev_stamp)
 	@rm -rf $(peers)
 	@$(bin)/python -m venv $(peers)
-	@$(peers)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
-		-r bench/peers/litellm.txt
+	@$(bin)/uv pip install --quiet --python $(peers)/bin/python --require-hashes --only-binary :all: -r bench/peers/litellm.txt
 	@touch $@
 
 $(portkey_stamp): | $(dev_stamp)
