@@ -13,9 +13,11 @@ from fastapi import FastAPI
 
 from yescale.control import billing_api, health_api, responses_api, system_api
 from yescale.control.answers import ANSWERS, RequestIds
+from yescale.control.api import account
 from yescale.control.context import Context
 
 _LOG: Final = logging.getLogger(__name__)
+PARTS: Final = (system_api, billing_api, responses_api, health_api, account)
 _BACKLOG: Final = 2048
 _KEEP_ALIVE_S: Final = 75
 
@@ -31,10 +33,8 @@ def build_app(context: Context) -> FastAPI:
         exception_handlers=ANSWERS,
     )
     app.state.context = context
-    app.include_router(system_api.router)
-    app.include_router(billing_api.router)
-    app.include_router(responses_api.router)
-    app.include_router(health_api.router)
+    for part in PARTS:
+        app.include_router(part.router)
     app.add_middleware(RequestIds)
     return app
 

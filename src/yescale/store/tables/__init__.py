@@ -1,0 +1,41 @@
+"""Every table, in SQLAlchemy Core, the same for SQLite and PostgreSQL.
+
+Money is BIGINT nano-dollars; `*_ms` are unix milliseconds, `*_at` unix seconds; JSON is text that the query modules
+encode. Hot tables (calls, leases, entries) carry no foreign keys: their writers hold the locks that make them true.
+"""
+
+from yescale.store.tables.bank import entries, holds, incarnations, journals, leases, postings, purses, quarantine
+from yescale.store.tables.columns import metadata
+from yescale.store.tables.events import call_tags, calls, logs, responses, tasks
+from yescale.store.tables.nodes import changes, counters, idempotency, nodes, settings
+from yescale.store.tables.offers import channels, groups, models, prices, ratios
+from yescale.store.tables.who import accounts, keys
+
+__all__ = [
+    "accounts",
+    "call_tags",
+    "calls",
+    "changes",
+    "channels",
+    "counters",
+    "entries",
+    "groups",
+    "holds",
+    "idempotency",
+    "incarnations",
+    "journals",
+    "keys",
+    "leases",
+    "logs",
+    "metadata",
+    "models",
+    "nodes",
+    "postings",
+    "prices",
+    "purses",
+    "quarantine",
+    "ratios",
+    "responses",
+    "settings",
+    "tasks",
+]
