@@ -22,6 +22,7 @@ import uvloop
 from bench.scenarios import chat_body
 from yescale.domain.ids import AccountId, ChannelId, Incarnation, KeyId, ModelName, PriceId, ProviderId, PurseId
 from yescale.domain.link import AskKey, Draw, Drawn, Granted, KeyAnswer, KeyRecord, Welcome
+from yescale.domain.memory import OpenMemory
 from yescale.domain.money import RATIO_ONE
 from yescale.domain.price import PriceRule
 from yescale.domain.snapshot import Channel, Group, Model, Snapshot
@@ -30,9 +31,10 @@ from yescale.gateway.clock import SystemClock
 from yescale.gateway.front import Front
 from yescale.gateway.journal import Journal
 from yescale.gateway.keys import KeyBounds, Keys
+from yescale.gateway.memory import Memory
 from yescale.gateway.purses import Purses
 from yescale.gateway.relay.relay import Relay
-from yescale.tuning import JournalSettings, MoneySettings, RelaySettings
+from yescale.tuning import JournalSettings, MemorySettings, MoneySettings, RelaySettings
 from yescale.wire.client import Client, Origin
 from yescale.wire.limits import Limits
 from yescale.wire.server import Server
@@ -156,18 +158,21 @@ class Worker:
         clock, settings, money = SystemClock(), RelaySettings(), MoneySettings()
         timers, link = Timers(self.loop), Control(clock)  # type: ignore[arg-type]  # as much of a loop as they use
         self.control = link
-        journal = Journal(folder, Incarnation("b" * 32), "bench", JournalSettings(), timers, clock)
+        life = Incarnation("b" * 32)
+        journal = Journal(folder, life, "bench", JournalSettings(), timers, clock)
         keys = Keys(link, money, timers, clock, KeyBounds())
         relay = Relay(
             settings, money, timers=timers, clock=clock, now=self.loop.time, link=link, journal=journal, keys=keys,  # type: ignore[arg-type]
             client=Client(timers, settings.connections), purses=Purses(link, journal, keys, money, timers, clock),
+            memory=Memory(folder, OpenMemory(incarnation=life, slot=0), MemorySettings(), timers, Random(1)),
             rng=Random(1),
         )  # fmt: skip
         relay.publish(_snapshot())
         server = Server(Front(relay, Origin("unix", "localhost", 0, "/nowhere"), tls=False), Limits(), timers)
         self.answered: list[Near] = []
+        self.transport = Near(self.answered)
         self.client = server.protocol()
-        self.client.connection_made(Near(self.answered))
+        self.client.connection_made(self.transport)
 
     def call(self, request: bytes, answer: Iterable[bytes]) -> None:
         """One call, there and back."""
