@@ -256,6 +256,42 @@ OPERATIONS: Final = (
             ONCE,
         ),
     ),
+    Operation(
+        ("refund",),
+        "give back what a call paid",
+        (
+            Argument("request_id", metavar="REQUEST_ID", help="the call, by its request id"),
+            Argument("--usd", metavar="X", help="how many US dollars, if not all that is left"),
+            replace(NOTE, required=True),
+            ONCE,
+        ),
+    ),
+    Operation(
+        ("code", "create"),
+        "make redemption codes; they are shown once",
+        (
+            Argument("--usd", required=True, metavar="X", help="how many US dollars each is worth"),
+            Argument("--batch", required=True, metavar="NAME", help="what they are for"),
+            Argument("--count", kind=int, metavar="N", help="how many (1)"),
+            Argument("--days", kind=int, metavar="N", help="how long they can be redeemed, if not for ever"),
+        ),
+    ),
+    Operation(
+        ("code", "list"),
+        "show redemption codes, newest first, masked",
+        (
+            Argument("--batch", metavar="NAME", help="of this batch"),
+            Argument("--limit", kind=int, metavar="N", help="at most so many (100)"),
+        ),
+    ),
+    Operation(
+        ("code", "void"),
+        "let redemption codes be redeemed no more",
+        (
+            Argument("--id", kind=int, apart="codes", metavar="ID", help="one, by its number"),
+            Argument("--batch", apart="codes", metavar="NAME", help="all of a batch"),
+        ),
+    ),
     Operation(("ledger", "verify"), "check that all money adds up", verdict="ok"),
     Operation(
         ("log", "list"),

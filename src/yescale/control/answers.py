@@ -33,9 +33,9 @@ _HEADERS: Final = (b"x-request-id", b"x-oneapi-request-id")
 class Refusal(Exception):
     """A request of the System API is refused: the status and the sentence that the client sees."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, retry_after_s: int | None = None) -> None:
         super().__init__(message)
-        self.status, self.message = status, message
+        self.status, self.message, self.retry_after_s = status, message, retry_after_s
 
 
 class FaultRaised(Exception):
@@ -101,7 +101,7 @@ def _is_system(request: Request) -> bool:
 
 async def answer_refusal(_request: Request, refusal: Refusal) -> JSONResponse:
     """Refusal → the System API's envelope."""
-    return refusal_answer(refusal.status, refusal.message)
+    return refusal_answer(refusal.status, refusal.message, refusal.retry_after_s)
 
 
 async def answer_fault(request: Request, raised: FaultRaised) -> JSONResponse:

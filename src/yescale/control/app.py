@@ -15,6 +15,7 @@ import uvloop
 from msgspec import Struct
 
 from yescale.control import bootstrap
+from yescale.control.api import once
 from yescale.control.changes import Feed
 from yescale.control.context import Context
 from yescale.control.conversations import sweep
@@ -201,6 +202,7 @@ async def _serving(settings: Settings, control: Control) -> AsyncGenerator[None]
         control.tokens.run(control.renew),
         control.heartbeat.run(settings.control.heartbeat_s, settings.money.lost_node_s),
         sweep(control.context),
+        once.sweep(control.context),
     )
     try:
         async with _run_beside(loops):

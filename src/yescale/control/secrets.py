@@ -27,7 +27,12 @@ MASTER_FILE: Final = "master.key"
 MASTER_BYTES: Final = 32
 LEAST_MASTER_LENGTH: Final = 32  # characters of a configured master secret
 
+CODE_PREFIX: Final = "YS-"
+
 _ALPHABET: Final = string.ascii_letters + string.digits
+_CODE_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # no letter that is read as a digit, nor U
+_CODE_LENGTH: Final = 16  # of 32 letters and digits each: 80 bits
+_MISREAD: Final = str.maketrans("ILO", "110")
 _NONCE_BYTES: Final = 12
 _PASSWORDS: Final = PasswordHasher()
 
@@ -45,6 +50,7 @@ class Vault(Struct, frozen=True):
     webhooks: bytes
     artifacts: bytes
     conversations: bytes  # AES-256-GCM of the responses that are kept
+    answers: bytes  # AES-256-GCM of the answers that are kept under idempotency keys
 
     def __repr__(self) -> str:
         return "Vault(...)"
@@ -123,6 +129,26 @@ def hash_api_key(pepper: bytes, key: str) -> bytes:
 def hash_access_key(pepper: bytes, key: str) -> bytes:
     """The stored form of an access key. The label keeps it apart from API keys under the same pepper."""
     return hmac.digest(pepper, b"access/" + key.encode(), hashlib.sha256)
+
+
+def new_code() -> str:
+    """A fresh redemption code: `YS-` and four groups of four. Shown once, never stored."""
+    body = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
+    return CODE_PREFIX + "-".join(body[start : start + 4] for start in range(0, _CODE_LENGTH, 4))
+
+
+def hash_code(pepper: bytes, code: str) -> bytes | None:
+    """The stored form of a redemption code, however it is written; None of what can be none."""
+    written = "".join(letter for letter in code.upper() if letter not in "- \t\r\n")
+    body = (written if len(written) == _CODE_LENGTH else written.removeprefix("YS")).translate(_MISREAD)
+    if len(body) != _CODE_LENGTH or set(body) - set(_CODE_ALPHABET):
+        return None
+    return hmac.digest(pepper, b"code/" + body.encode(), hashlib.sha256)
+
+
+def mask_code(code: str) -> str:
+    """How a redemption code is shown ever after: its last group."""
+    return f"{CODE_PREFIX}****-****-****-{code[-4:]}"
 
 
 def mask_api_key(key: str) -> str:

@@ -41,6 +41,7 @@ _REVIVE: Final = (
     .values(status=1)
     .returning(keys.c.hash)
 )
+_REFUNDS: Final = "refund"  # the source of their outside ids
 _LOG_TYPES: Final = {"topup": TOPPED_UP, "redemption": TOPPED_UP, "trial": TOPPED_UP, "refund": REFUNDED}
 
 
@@ -131,23 +132,29 @@ async def trial(connection: AsyncConnection, account: AccountId, amount: Nano) -
 async def refund(
     connection: AsyncConnection,
     call_id: CallId,
-    amount: Nano,
+    amount: Nano | None,
     *,
     outside_id: str,
     note: str = "",
     actor: AccountId | None = None,
 ) -> Entered:
-    """Give back part of what a call paid. All refunds of a call together never exceed what it paid."""
+    """Give back part of what a call paid, or (None) all that is left. Together, refunds never exceed what it paid."""
     call = await find_call(connection, call_id)
     if call is None:
         raise NoSuchCall(f"Call {call_id} does not exist.")
+    if amount is None:
+        where = {"of_source": _REFUNDS, "of_outside_id": outside_id}
+        first = (await connection.execute(_FIRST, where)).one_or_none()
+        amount = call.paid - call.refunded if first is None else int(first.amount)
+        if amount == 0:
+            raise _nothing_left(call)
     return await enter(
         connection,
         NewEntry(
             kind="refund",
             account=call.account_id,
             amount=amount,
-            source="refund",
+            source=_REFUNDS,
             outside_id=outside_id,
             note=note,
             actor=actor,
@@ -180,7 +187,7 @@ async def _refund(connection: AsyncConnection, new: NewEntry, account_purse: Pur
     charged = dict(call.explained.charges)
     purses = await lock_purses(connection, {account_purse, *charged})
     if not await mark_refunded(connection, call.call_id, new.amount):
-        raise NotCovered(f"Call {call.call_id} paid {call.paid} nano-dollars, of which {call.refunded} are refunded.")
+        raise _nothing_left(call)
     revived = [purse.id for purse in purses.values() if purse.balance == 0 and purse.scope == "key"]
     for purse in purses.values():
         purse.take_back(new.amount, beside=purse.id != account_purse)
@@ -191,6 +198,10 @@ async def _refund(connection: AsyncConnection, new: NewEntry, account_purse: Pur
             for key_hash in (await connection.execute(_REVIVE, {"purse": purse_id})).scalars().all():
                 await changes.note(connection, "key", key_hash=key_hash, at_ms=now_ms)
     return purses[account_purse]
+
+
+def _nothing_left(call: CallRow) -> NotCovered:
+    return NotCovered(f"Call {call.call_id} paid {call.paid} nano-dollars, of which {call.refunded} are refunded.")
 
 
 async def _call(connection: AsyncConnection, new: NewEntry) -> CallRow:

@@ -12,10 +12,13 @@ from yescale.control.secrets import (
     derive_vault,
     hash_access_key,
     hash_api_key,
+    hash_code,
     hash_password,
     mask_api_key,
+    mask_code,
     new_access_key,
     new_api_key,
+    new_code,
     open_vault,
     seal,
     seal_data,
@@ -51,7 +54,7 @@ def test_no_two_purposes_share_a_key() -> None:
     """One key for several purposes let a leak of one escalate (promises B, CVE-2026-114612)."""
     vault = derive_vault(b"m" * 32)
     keys = [getattr(vault, name) for name in Vault.__struct_fields__]
-    assert len(set(keys)) == len(keys) == 6
+    assert len(set(keys)) == len(keys) == 7
     assert all(len(key) == 32 for key in keys)
 
 
@@ -124,3 +127,17 @@ def test_what_is_sealed_opens_in_its_place_alone() -> None:
     ):
         with pytest.raises(SecretUnusable):
             unseal_data(other, changed, place)
+
+
+def test_a_code_is_the_same_however_it_is_written() -> None:
+    code = new_code()
+    hashed = hash_code(b"p", code)
+    assert hashed is not None
+    written = (code.lower(), code.replace("-", ""), f" {code}\n", code.removeprefix("YS-"), code.replace("-", " "))
+    assert {hash_code(b"p", each) for each in written} == {hashed}
+    assert hash_code(b"p", "YS-IL0O-0000-0000-0000") == hash_code(b"p", "YS-1100-0000-0000-0000")
+    assert hash_code(b"p", "YSYS-0000-0000-0000") == hash_code(b"p", "YS-YSYS-0000-0000-0000")
+    assert hash_code(b"q", code) != hashed
+    assert code not in mask_code(code)
+    for wrong in ("", "YS-", code[:-1], code + "0", code[:-1] + "U", code[:-1] + "é"):
+        assert hash_code(b"p", wrong) is None

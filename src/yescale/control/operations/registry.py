@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from yescale.control.context import Context
-from yescale.control.operations import catalogue, channels, keys, logs, money, system, users
+from yescale.control.operations import catalogue, channels, codes, keys, logs, money, system, users
 from yescale.control.operations.refusals import OperationRefused
 
 
@@ -49,6 +49,10 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         "key delete": Operation(keys.OneKey, keys.remove_key),
         "topup": Operation(money.TopUp, money.top_up),
         "adjust": Operation(money.Adjust, money.adjust),
+        "refund": Operation(money.Refund, money.refund_call),
+        "code create": Operation(codes.CreateCodes, codes.create_codes),
+        "code list": Operation(codes.ListCodes, codes.list_all_codes),
+        "code void": Operation(codes.VoidCodes, codes.void_all_codes),
         "ledger verify": Operation(money.VerifyLedger, money.verify_ledger),
         "log list": Operation(logs.ListCalls, logs.list_calls),
         "log show": Operation(logs.OneCall, logs.show_call),

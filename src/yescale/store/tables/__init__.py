@@ -5,6 +5,7 @@ encode. Hot tables (calls, leases, entries) carry no foreign keys: their writers
 """
 
 from yescale.store.tables.bank import entries, holds, incarnations, journals, leases, postings, purses, quarantine
+from yescale.store.tables.codes import code_tries, codes
 from yescale.store.tables.columns import metadata
 from yescale.store.tables.events import call_tags, calls, logs, responses, tasks
 from yescale.store.tables.nodes import changes, counters, idempotency, nodes, settings
@@ -17,6 +18,8 @@ __all__ = [
     "calls",
     "changes",
     "channels",
+    "code_tries",
+    "codes",
     "counters",
     "entries",
     "groups",
