@@ -16,10 +16,12 @@ clis_stamp := .venv/installed-clis-$(call hash,$(tools) $(clis)/package-lock.jso
 
 ARGS ?=
 WORKERS ?= auto
+SCHEDULES ?= 20000
+SCHEDULES_S ?= 14400
 sources := $(wildcard src tests bench docs)
 quick := $(wildcard tests/architecture tests/unit tests/laws)
 
-.PHONY: help setup dev run test faults matrix check fmt lock clean
+.PHONY: help setup dev run test faults schedules matrix check fmt lock clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -54,6 +56,9 @@ test: dev ## run every test; ARGS="-k name" to choose, WORKERS=0 to run in one p
 
 faults: dev ## kill and restart everything under load, for long; writes its figures into docs/reliability.md
 	@FAULTS=long $(bin)/python -m pytest tests/faults -n 0 -s $(ARGS)
+
+schedules: dev ## play 20,000 random schedules of money; SCHEDULES=N, SCHEDULES_S=seconds; writes docs/reliability.md
+	@FAULTS=long SCHEDULES=$(SCHEDULES) SCHEDULES_S=$(SCHEDULES_S) $(bin)/python -m pytest tests/laws/test_money.py -n 0 -s $(ARGS)
 
 matrix: dev ## try every client with every provider's format; writes docs/compatibility.md
 	@rm -f build/matrix.jsonl
