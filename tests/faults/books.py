@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from tests.faults.house import House, until
+from tests.faults.provider import read_record
 from yescale.settings import Settings
 
 UPSTREAM = ("ok", "upstream_cut", "client_gone", "deadline", "drained")  # a provider may have worked for these
@@ -124,6 +125,23 @@ async def quiet(house: House, patience_s: float = 60.0) -> dict[str, Any]:
 
     await until(still, lambda: f"money is still held, or calls still come: {seen[0]}", patience_s)
     return seen[0]
+
+
+def unreconciled(house: House, *, killed: bool = False) -> list[Any]:
+    """What `ledger reconcile` finds between the provider's record and the ledger, call by call, by the gateway's id.
+
+    Where something was `killed`, what was served and not charged is not among it: the operator bears that.
+    """
+    served = [each for each in read_record(house.record) if each.status == 200]
+    lines = [
+        {"id": each.call, "model": each.model, "prompt": each.prompt, "completion": each.completion, "start_ms": at}
+        for each in served
+        if (at := int(each.at * 1000))
+    ]
+    assert all(each.call for each in served), "a call went upstream without an id of ours"
+    verdict = house.ask("ledger reconcile", lines=lines)
+    lost = [] if killed else verdict["served_not_charged"]
+    return [*lost, *verdict["charged_not_served"], *verdict["usage_differs"]]
 
 
 def broken_laws(books: Books) -> list[str]:

@@ -27,6 +27,7 @@ class Served(Struct, kw_only=True):
     """One request as the provider saw it. `outcome` "" = its end was never written: the provider was killed."""
 
     marker: str
+    call: str  # the id that the gateway gave the call
     model: str
     status: int
     prompt: int
@@ -39,18 +40,20 @@ class Served(Struct, kw_only=True):
 class WrittenEntry(Entry):
     """Says what became of it before anyone can kill it."""
 
-    __slots__ = ("_file", "_marker")
+    __slots__ = ("_call", "_file", "_marker")
 
     def __init__(self, seq: int, request: Request, totals: Totals, file: int) -> None:
         super().__init__(seq, request, totals)
         found = MARKER.search(request.body)
         self._marker = "" if found is None else found[0].decode()
+        self._call = request.headers.get("x-client-request-id", "")
         self._file = file
 
     def answered(self, answer: Answer) -> None:
         super().answered(answer)
         usage = (0, 0) if self.usage is None else (self.usage.prompt, self.usage.completion)
-        self._write("answered", model=self.model, status=self.status, usage=usage, marker=self._marker)
+        facts = {"model": self.model, "status": self.status, "usage": usage}
+        self._write("answered", marker=self._marker, call=self._call, **facts)
 
     def finish(self, *, gone: bool) -> None:
         if self.outcome is None:
@@ -82,7 +85,7 @@ def read_record(path: Path) -> list[Served]:
         if line["event"] == "answered":
             prompt, completion = line["usage"]
             found[place] = Served(
-                marker=line["marker"], model=line["model"], status=line["status"],
+                marker=line["marker"], call=line["call"], model=line["model"], status=line["status"],
                 prompt=prompt, completion=completion, at=line["at"],
             )  # fmt: skip
         else:

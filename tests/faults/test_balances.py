@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from msgspec import Struct
 
-from tests.faults.books import Books, broken_laws, quiet, read_books
+from tests.faults.books import Books, broken_laws, quiet, read_books, unreconciled
 from tests.faults.caller import Heard, call
 from tests.faults.figures import publish
 from tests.faults.house import House, Key, housing
@@ -71,6 +71,7 @@ async def test_no_more_calls_go_upstream_than_the_balance_covers(place: Place) -
         assert 1 <= statuses[200] + more <= COVERED
         figures[f"{count} at once, {COVERED} covered"] = f"{statuses[200]} went through, then {more} one by one"
     assert (await quiet(house))["ok"] is True
+    assert unreconciled(house) == []
     assert broken_laws(await read_books(house)) == []
     publish("balance", place.name, figures)
 
@@ -96,6 +97,7 @@ async def test_a_keys_limit_holds_apart_from_the_balance(place: Place) -> None:
     load = Load(house, [*limits, *free], pace, Random())
     await load.end()
     assert (await quiet(house))["ok"] is True
+    assert unreconciled(house) == []
     books = await read_books(house)
     assert broken_laws(books) == []
     assert {each.heard.status for each in load.made} <= {200, 401, 402}, load.outcomes()

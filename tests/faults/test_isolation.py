@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from tests.faults.books import broken_laws, quiet, read_books
+from tests.faults.books import broken_laws, quiet, read_books, unreconciled
 from tests.faults.caller import Heard, Line
 from tests.faults.figures import publish
 from tests.faults.house import House, Key, housing
@@ -79,6 +79,7 @@ async def test_no_stream_shows_anything_of_another(tmp_path: Path, database_url:
         for line in lines:
             await line.close()
         assert (await quiet(house))["ok"] is True
+        assert unreconciled(house) == []
         books = await read_books(house)
         for marker, each in heard.items():
             assert markers_of(each.body.decode(errors="replace") + repr(each.headers) + said_in(each)) <= {marker}

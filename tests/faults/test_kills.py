@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from msgspec import Struct
 
-from tests.faults.books import Books, broken_laws, quiet, read_books
+from tests.faults.books import Books, broken_laws, quiet, read_books, unreconciled
 from tests.faults.caller import Heard, call
 from tests.faults.figures import publish
 from tests.faults.house import PROVIDER, SUPERVISOR, House, Key, housing, until
@@ -43,6 +43,7 @@ async def test_the_books_are_right_whatever_is_killed(tmp_path: Path, database_u
         await load.stop()
         verdict = await quiet(house)
         assert verdict["ok"] is True, verdict
+        assert unreconciled(house, killed=True) == []
         books = await read_books(house)
         served = read_record(house.record)
         assert broken_laws(books) == []
@@ -73,6 +74,7 @@ async def test_an_answer_that_was_heard_is_in_the_ledger(tmp_path: Path, databas
             await house.ready()
         assert all(each.completed for each in heard)
         await quiet(house)
+        assert unreconciled(house) == []
         books = await read_books(house)
         assert broken_laws(books) == []
         assert Counter(row.call_id for row in books.charged) == Counter(each.request_id for each in heard)

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from tests.faults.books import broken_laws, quiet, read_books
+from tests.faults.books import broken_laws, quiet, read_books, unreconciled
 from tests.faults.caller import HOST, call
 from tests.faults.figures import publish
 from tests.faults.house import House, Key, housing, until
@@ -30,6 +30,7 @@ def open_account(house: House) -> list[Key]:
 async def check_books(house: House, load: Load) -> None:
     """Each good answer is one charged row, and nothing was interrupted."""
     assert (await quiet(house))["ok"] is True
+    assert unreconciled(house) == []
     books = await read_books(house)
     assert broken_laws(books) == []
     completed = {each.marker for each in load.made if each.heard.completed}

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from yescale.command.arguments import Argument, Command, truth_of
 from yescale.command.asking import Refusal, open_desk
 from yescale.command.secrets import read_secret
+from yescale.command.statements import lines_of
 from yescale.settings import load
 
 REFUSED: Final = 1
@@ -293,6 +294,19 @@ OPERATIONS: Final = (
         ),
     ),
     Operation(("ledger", "verify"), "check that all money adds up", verdict="ok"),
+    Operation(
+        ("ledger", "reconcile"),
+        "compare a provider's record of what it served with what was charged",
+        (
+            Argument("file", kind=lines_of, field="lines", metavar="FILE", help="its export: JSON, JSON lines or CSV"),
+            Argument("--channel", kind=int, metavar="ID", help="the channel that the record is of"),
+            Argument(
+                "--since", kind=int, metavar="UNIX", help="calls from this second on, if not the record's own time"
+            ),
+            Argument("--until", kind=int, metavar="UNIX", help="calls up to this second"),
+        ),
+        verdict="ok",
+    ),
     Operation(
         ("log", "list"),
         "show calls, newest first",

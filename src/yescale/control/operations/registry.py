@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from yescale.control.context import Context
-from yescale.control.operations import catalogue, channels, codes, keys, logs, money, system, users
+from yescale.control.operations import catalogue, channels, codes, keys, logs, money, reconciliation, system, users
 from yescale.control.operations.refusals import OperationRefused
 
 
@@ -54,6 +54,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         "code list": Operation(codes.ListCodes, codes.list_all_codes),
         "code void": Operation(codes.VoidCodes, codes.void_all_codes),
         "ledger verify": Operation(money.VerifyLedger, money.verify_ledger),
+        "ledger reconcile": Operation(reconciliation.ReconcileLedger, reconciliation.reconcile_ledger),
         "log list": Operation(logs.ListCalls, logs.list_calls),
         "log show": Operation(logs.OneCall, logs.show_call),
         "status": Operation(system.AskStatus, system.status),

@@ -128,6 +128,8 @@ class Attempts:
             except BadChannel as error:
                 LOG.error("%s; mend the channel", error)  # noqa: TRY400 - no defect: no traceback
                 return UNUSABLE
+        # Providers keep it beside their own id: https://platform.openai.com/docs/api-reference/debugging-requests
+        head += b"x-client-request-id: %b\r\n" % self._call.encode()
         relay.health.begin(channel.id)
         self._sent_at = now
         if not self.notes:
