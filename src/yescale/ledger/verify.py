@@ -1,16 +1,19 @@
-"""The proof that the books are right: the invariants of the money protocol, each by one query, with figures."""
+"""The proof that the books are right: the invariants of the money protocol, each by one query, with figures.
+
+What is summed up elsewhere (counters of purses, refunds of calls, redeemed codes) is checked against its rows here too.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import BigInteger, and_, case, cast, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.domain.ids import Incarnation
 from yescale.domain.money import Nano
 from yescale.store.bulk import Query
-from yescale.store.tables import calls, entries, holds, journals, leases, postings, purses, quarantine
+from yescale.store.tables import calls, codes, entries, holds, journals, keys, leases, postings, purses, quarantine
 
 _SHOWN: Final = 20  # problems of one kind that are spelled out
 
@@ -63,6 +66,24 @@ _BOOKED: Final = (
     .group_by(postings.c.entry_id)
     .subquery()
 )
+_USED: Final = (func.count().label("calls"), func.sum(calls.c.amount - calls.c.refunded).label("amount"))
+_BY_ACCOUNT: Final = select(calls.c.account_id, *_USED).group_by(calls.c.account_id).subquery()
+_BY_KEY: Final = (
+    select(keys.c.purse_id, *_USED).join(calls, calls.c.key_id == keys.c.id).group_by(keys.c.purse_id).subquery()
+)
+_REFUNDS: Final = (
+    select(entries.c.call_id, func.sum(postings.c.amount).label("amount"))
+    .join(postings, and_(postings.c.entry_id == entries.c.id, postings.c.book == "account"))
+    .where(entries.c.kind == "refund")
+    .group_by(entries.c.call_id)
+    .subquery()
+)
+_REDEMPTIONS: Final = (
+    select(cast(entries.c.outside_id, BigInteger).label("code_id"), entries.c.account_id, postings.c.amount)
+    .join(postings, and_(postings.c.entry_id == entries.c.id, postings.c.book == "account"))
+    .where(entries.c.kind == "redemption", entries.c.source == "code")
+    .subquery()
+)
 
 
 def _zero(column: Any) -> Any:
@@ -82,6 +103,22 @@ _CHECKS: Final[Mapping[str, Query]] = {
         purses.c.id, purses.c.granted - purses.c.spent, purses.c.balance - purses.c.over
     ).where(purses.c.granted - purses.c.spent != purses.c.balance - purses.c.over),
     "2: purse {0} has balance {1}": select(purses.c.id, purses.c.balance).where(purses.c.balance < 0),
+    "2: account {0} counts {1} calls and {2} spent; its rows say {3} and {4}": select(
+        purses.c.account_id, purses.c.calls, purses.c.spent, _zero(_BY_ACCOUNT.c.calls), _zero(_BY_ACCOUNT.c.amount)
+    )
+    .outerjoin(_BY_ACCOUNT, _BY_ACCOUNT.c.account_id == purses.c.account_id)
+    .where(
+        purses.c.scope == "account",
+        or_(purses.c.calls != _zero(_BY_ACCOUNT.c.calls), purses.c.spent != _zero(_BY_ACCOUNT.c.amount)),
+    ),
+    "2: the key of purse {0} counts {1} calls and {2} spent; its rows say {3} and {4}": select(
+        purses.c.id, purses.c.calls, purses.c.spent, _zero(_BY_KEY.c.calls), _zero(_BY_KEY.c.amount)
+    )
+    .outerjoin(_BY_KEY, _BY_KEY.c.purse_id == purses.c.id)
+    .where(
+        purses.c.scope == "key",
+        or_(purses.c.calls != _zero(_BY_KEY.c.calls), purses.c.spent != _zero(_BY_KEY.c.amount)),
+    ),
     "3: purse {0} holds {1}; leases and tasks hold {2} + {3}": select(
         purses.c.id, purses.c.held, _zero(_LEASED.c.amount), _zero(_TASKS.c.amount)
     )
@@ -110,6 +147,19 @@ _CHECKS: Final[Mapping[str, Query]] = {
         entries.c.kind == "calls",
         or_(_zero(_BOOKED.c.amount) != _zero(_BILLED.c.amount), _zero(_BOOKED.c.paid) != _zero(_BILLED.c.paid)),
     ),
+    "6: call {0} has {1} refunded; its refunds are {2}": select(
+        calls.c.call_id, calls.c.refunded, _zero(_REFUNDS.c.amount)
+    )
+    .outerjoin(_REFUNDS, _REFUNDS.c.call_id == calls.c.call_id)
+    .where(calls.c.refunded != _zero(_REFUNDS.c.amount)),
+    "6: code {0} gave account {1} {2}; its entry says account {3} and {4}": select(
+        codes.c.id, codes.c.account_id, codes.c.amount, _REDEMPTIONS.c.account_id, _REDEMPTIONS.c.amount
+    )
+    .outerjoin(_REDEMPTIONS, _REDEMPTIONS.c.code_id == codes.c.id)
+    .where(
+        codes.c.redeemed_ms.is_not(None),
+        or_(_zero(_REDEMPTIONS.c.account_id) != codes.c.account_id, _zero(_REDEMPTIONS.c.amount) != codes.c.amount),
+    ),
 }
 _FIGURES: Final[Mapping[str, Query]] = {
     "postings": select(_zero(func.sum(postings.c.amount))),
@@ -123,6 +173,7 @@ _FIGURES: Final[Mapping[str, Query]] = {
     "calls": select(func.count()).select_from(calls),
     "interrupted": select(func.count()).select_from(calls).where(calls.c.outcome == "interrupted"),
     "charged": select(_zero(func.sum(calls.c.amount))),
+    "refunded": select(_zero(func.sum(calls.c.refunded))),
     "quarantined": select(func.count()).select_from(quarantine).where(quarantine.c.resolved_ms.is_(None)),
     "strained": select(func.count()).select_from(purses).where(and_(purses.c.strained_ms > 0)),
 }

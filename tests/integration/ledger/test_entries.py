@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from tests.integration.ledger.parties import Bank, Worker, topup
 from yescale.domain.ids import AccountId, CallId
 from yescale.domain.link import Refused
+from yescale.ledger.codes import redeem
 from yescale.ledger.entries import (
     Entered,
     NewEntry,
@@ -22,8 +23,9 @@ from yescale.ledger.entries import (
 from yescale.ledger.purses import NoSuchKey, close_purses, delete_key, set_key_limit
 from yescale.ledger.verify import Ends, verify
 from yescale.store import changes
+from yescale.store.codes import NewCode, insert_codes
 from yescale.store.database import database_ms
-from yescale.store.tables import calls, entries, keys, leases, logs, postings, purses
+from yescale.store.tables import calls, codes, entries, keys, leases, logs, postings, purses
 
 
 async def _enter(bank: Bank, new: NewEntry) -> Entered:
@@ -202,6 +204,10 @@ async def test_verify_names_what_is_wrong(bank: Bank) -> None:
     await worker.draw((owner.purse, 100, 100))
     worker.end(owner, 30)
     await worker.settle()
+    async with bank.database.writing() as connection:
+        code = NewCode(hash=b"h", masked="", batch="b", amount=5, expires_ms=None, created_ms=1)
+        await insert_codes(connection, [code])
+        await redeem(connection, b"h", owner.account)
     for statement, number in (
         (update(postings).where(postings.c.book == "revenue").values(amount=31), "1:"),
         (update(purses).where(purses.c.scope == "account").values(balance=purses.c.balance - 1), "2:"),
@@ -209,6 +215,12 @@ async def test_verify_names_what_is_wrong(bank: Bank) -> None:
         (update(purses).where(purses.c.scope == "account").values(held=5_000), "4:"),
         (update(calls).values(amount=29), "5:"),
         (update(calls).values(paid=29), "6:"),
+        (update(calls).values(refunded=1), "6: call"),
+        (update(codes).values(amount=6), "6: code"),
+        (update(codes).values(account_id=owner.account + 1), "6: code"),
+        (update(purses).where(purses.c.scope == "key").values(spent=purses.c.spent + 1), "2: the key"),
+        (update(purses).where(purses.c.scope == "key").values(calls=2), "2: the key"),
+        (update(purses).where(purses.c.scope == "account").values(calls=0), "2: account"),
         (update(purses).where(purses.c.scope == "account").values(over=1), "8:"),
     ):
         async with bank.database.writing() as connection:

@@ -250,7 +250,7 @@ async def test_refusals_and_calls_without_a_charge_leave_rows(bank: Bank) -> Non
 async def test_a_charge_to_a_purse_of_another_account_is_not_taken_from_it(bank: Bank) -> None:
     owner, other = await bank.owner(money=1_000), await bank.owner(money=1_000)
     worker = Worker(bank)
-    worker.end(owner, 10, charges=((owner.purse, 10), (other.purse, 10), (4711, 10)))
+    worker.end(owner, 10, charges=((owner.purse, 10), (owner.key_purse, 10), (other.purse, 10), (4711, 10)))
     settled = await worker.settle()
     assert (settled.calls, len(settled.alarms)) == (1, 2)
     assert (await bank.purse(other.purse)).balance == 1_000
