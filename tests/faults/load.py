@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
@@ -25,6 +26,7 @@ class Sort(Struct, frozen=True, kw_only=True):
 
     name: str
     weight: int
+    surface: str = "chat"
     model: str = SMALL
     stream: bool = False
     leaves: float = 0.0
@@ -86,10 +88,45 @@ def body_of(sort: Sort, marker: str, rng: Random) -> tuple[str, dict[str, Any]]:
     words = f"{marker} " + "word " * rng.randrange(4, 40)
     if sort.model.startswith(SMALL_EMBED):
         return EMBED, {"model": sort.model, "input": words}
+    return SURFACES[sort.surface](sort, words)
+
+
+def _chat(sort: Sort, words: str) -> tuple[str, dict[str, Any]]:
     body: dict[str, Any] = {"model": sort.model, "messages": [{"role": "user", "content": words}], "max_tokens": 200}
     if sort.stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     return CHAT, body
+
+
+def _messages(sort: Sort, words: str) -> tuple[str, dict[str, Any]]:
+    said = [{"role": "user", "content": words}]
+    return "/v1/messages", {"model": sort.model, "messages": said, "max_tokens": 200, "stream": sort.stream}
+
+
+def _responses(sort: Sort, words: str) -> tuple[str, dict[str, Any]]:
+    return "/v1/responses", {"model": sort.model, "input": words, "max_output_tokens": 200, "stream": sort.stream}
+
+
+def _generate(sort: Sort, words: str) -> tuple[str, dict[str, Any]]:
+    verb = "streamGenerateContent?alt=sse" if sort.stream else "generateContent"
+    said = [{"role": "user", "parts": [{"text": words}]}]
+    path = f"/v1beta/models/{sort.model}:{verb}"
+    return path, {"contents": said, "generationConfig": {"maxOutputTokens": 200}}
+
+
+def _completions(sort: Sort, words: str) -> tuple[str, dict[str, Any]]:
+    return "/v1/completions", {"model": sort.model, "prompt": words, "max_tokens": 200, "stream": sort.stream}
+
+
+SURFACES = MappingProxyType(
+    {
+        "chat": _chat,
+        "messages": _messages,
+        "responses": _responses,
+        "generateContent": _generate,
+        "completions": _completions,
+    }
+)
 
 
 class Load:

@@ -37,6 +37,7 @@ class Scale(Struct, frozen=True, kw_only=True):
     workers: tuple[int, ...]
     parallel: tuple[int, ...]  # calls at once on a balance that covers a few of them
     mixed_calls: int  # against key limits and balances
+    counted_calls: int  # over all surfaces, with every ending, against the counters
     streams: int  # at once, with markers of their own
     stream_rounds: int
 
@@ -50,6 +51,7 @@ SCALES: Final[Mapping[str, Scale]] = {
         workers=(4,),
         parallel=(20, 50),
         mixed_calls=150,
+        counted_calls=500,
         streams=100,
         stream_rounds=1,
     ),
@@ -61,6 +63,7 @@ SCALES: Final[Mapping[str, Scale]] = {
         workers=(1, 4),
         parallel=(20, 50, 200),
         mixed_calls=3_000,
+        counted_calls=10_000,
         streams=500,
         stream_rounds=3,
     ),
