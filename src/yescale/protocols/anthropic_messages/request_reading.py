@@ -32,7 +32,7 @@ from yescale.protocols.anthropic_messages.schema import (
     WireTurn,
     WireUser,
 )
-from yescale.protocols.anthropic_messages.taking import fields_of, kind_of, refuse, said, says_more, take
+from yescale.protocols.anthropic_messages.taking import fields_of, kind_of, refuse, said, says_more, take, take_text
 from yescale.protocols.anthropic_messages.thinking import read_thinking
 from yescale.protocols.anthropic_messages.words import ID, TIERS_ASKED
 from yescale.protocols.codec import NO_WORDS, PathWords
@@ -43,7 +43,7 @@ _TOOL: Final = msgspec.json.Decoder(WireTool)
 
 def decode_request(body: bytes, _: PathWords = NO_WORDS) -> ChatRequest:
     """The request that a body says. Raises Malformed."""
-    wire = take(_REQUEST, body)
+    wire = take_text(_REQUEST, body)
     if not wire.model:
         raise refuse("model", "must not be empty")
     if not wire.messages:

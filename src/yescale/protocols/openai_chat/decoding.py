@@ -32,7 +32,7 @@ from yescale.protocols.openai_chat.requests import peek_chat
 from yescale.protocols.openai_chat.responses import said
 from yescale.protocols.openai_chat.turns import Turns, checked
 from yescale.protocols.openai_chat.words import ID
-from yescale.protocols.reading import read, wrong
+from yescale.protocols.reading import read, read_text, wrong
 
 _REQUEST: Final = msgspec.json.Decoder(WireRequest)
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
@@ -58,7 +58,7 @@ def decode_request(body: bytes, words: PathWords = NO_WORDS) -> ChatRequest:
     peek = peek_chat(body, words)
     if isinstance(peek, Fault):
         raise Malformed(peek)
-    wire = checked(read(_REQUEST, body))
+    wire = checked(read_text(_REQUEST, body))
     turns = Turns()
     for number, raw in enumerate(wire.messages):
         turns.read(number, raw)

@@ -26,7 +26,7 @@ from yescale.protocols.openai_responses.schema import (
     said,
 )
 from yescale.protocols.openai_responses.turns import Turns
-from yescale.protocols.reading import read, wrong
+from yescale.protocols.reading import read, read_text, wrong
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ def decode_request(body: bytes, _: PathWords = NO_WORDS) -> ChatRequest:
 
     What this format alone knows travels in `extras`, which are there, be they empty, of every request of this format.
     """
-    wire = _expect(read(_REQUEST, body))
+    wire = _expect(read_text(_REQUEST, body))
     fields = _expect(read(_FIELDS, body))
     _check(wire)
     declared = [(raw, f"tools[{number}]") for number, raw in enumerate(wire.tools or ())]
