@@ -135,6 +135,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     auth: Auth | Signer
     endpoints: Mapping[str, tuple[Endpoint, ...]]  # by operation; the first is what others are translated to
     profile: Callable[[str], Profile] = know_nothing  # by upstream model
+    charges: tuple[str, ...] = ()  # members of `usage` by which it tells what it charges us: no client sees them
     blame: tuple[Blame, ...] = ()  # the first row that fits says what an error means; else its status does
 
     def endpoint(self, operation: str, spoken: ProtocolId) -> Endpoint | None:

@@ -16,6 +16,7 @@ from yescale.gateway.relay.relay import Relay
 from yescale.gateway.relay.targets import Target
 from yescale.gateway.relay.verdicts import UNUSABLE, Verdict, deadlines, judge_answer, retry_after, with_wait
 from yescale.gateway.surfaces import Surface
+from yescale.protocols.discretion import Discreet
 from yescale.protocols.fields import splice
 from yescale.protocols.passthrough import Carrier, Change, UpstreamError
 from yescale.providers.provider import BadChannel, Blame
@@ -140,7 +141,8 @@ class Attempts:
 
     def _rewrite(self, target: Target, candidate: Candidate) -> tuple[bytes, bytes]:
         """Head and body for an endpoint that speaks the client's format."""
-        form = self.carrier = self._surface.format  # which is the target's
+        form = self._surface.format  # which is the target's
+        self.carrier = Discreet(form, target.charges) if target.charges else form
         field = target.profile.limit_field
         self.losses = self.told = () if self.limit is None else (self._order.peek.limit_field or field,)
         change = Change(

@@ -53,6 +53,7 @@ class Target(Struct, frozen=True, kw_only=True):
     profile: Profile
     passes: tuple[Passed, ...] = ()
     quirks: tuple[Quirk, ...] = ()
+    charges: tuple[str, ...] = ()
     blame: tuple[Blame, ...] = ()
     signing: Signing | None = None
 
@@ -114,6 +115,7 @@ def _build(candidate: Candidate, place: _Place) -> Target | None:
         profile=provider.profile(candidate.upstream_model),
         passes=endpoint.passes if _carries(endpoint.format, spoken) else (),
         quirks=endpoint.quirks,
+        charges=provider.charges,
         blame=provider.blame,
         signing=Signing(provider.auth, head, channel, request.secret) if callable(provider.auth) else None,
     )
