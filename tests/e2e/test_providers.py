@@ -80,10 +80,11 @@ def chat(yescale: Installation, name: str, ending: str = "", **more: Any) -> htt
     return httpx.post(f"{yescale.base_url}/v1/chat/completions", json=body, headers=headers, timeout=30)
 
 
-def messages(yescale: Installation, name: str, **more: Any) -> httpx.Response:
+def messages(yescale: Installation, name: str, *, betas: str = "", **more: Any) -> httpx.Response:
     body = {"model": f"{ROWS[name].model}+{name}", "max_tokens": 200} | more
     body.setdefault("messages", [{"role": "user", "content": "Say hello."}])
-    return httpx.post(f"{yescale.base_url}/v1/messages", json=body, headers={"x-api-key": yescale.api_key}, timeout=30)
+    headers = {"x-api-key": yescale.api_key} | ({"anthropic-beta": betas} if betas else {})
+    return httpx.post(f"{yescale.base_url}/v1/messages", json=body, headers=headers, timeout=30)
 
 
 def events(answer: httpx.Response) -> list[dict[str, Any]]:
@@ -254,6 +255,26 @@ def test_thoughts_come_back_sealed_and_go_up_again(yescale: Installation, name: 
     assert second.status_code == 200, second.text
     (arrived,) = yescale.arrived(before)
     assert thought["signature"] in json.dumps(arrived["body"])
+
+
+BETAS = "context-1m-2025-08-07, files-api-2025-04-14,advanced-tool-use-2025-11-20,nothing-2020-01-01"
+KNOWN = ["context-1m-2025-08-07", "tool-search-tool-2025-10-19"]
+
+
+@pytest.mark.parametrize("name", ["invoke", "rawpredict", "converse"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_betas_that_a_cloud_knows_go_on_and_others_are_recorded(yescale: Installation, name: str, stream: bool) -> None:
+    """Promise 29: one unknown beta would have the whole request refused. Bedrock reads them in the body."""
+    before = yescale.last_arrival()
+    answer = messages(yescale, name, stream=stream, betas=BETAS, anthropic_beta=["nothing-2020-01-01"])
+    assert answer.status_code == 200, answer.text
+    (arrived,) = yescale.arrived(before)
+    header = arrived["headers"].get("anthropic-beta")
+    assert header == (",".join(KNOWN) if name == "rawpredict" else None)
+    assert arrived["body"].get("anthropic_beta") == (KNOWN if name == "invoke" else None)
+    row = yescale.admin("log", "show", answer.headers.get("x-request-id") or answer.headers["request-id"])
+    assert "header.anthropic-beta" in row["losses"]
+    assert "extras.anthropic_beta" in row["losses"]
 
 
 def test_a_token_is_renewed_before_it_ends(yescale: Installation) -> None:

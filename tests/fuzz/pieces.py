@@ -11,6 +11,7 @@ LONGEST = 4_096  # bytes of one input; the limits of the checks are set by it
 _MOST_CUTS = 6
 
 Check = Callable[[bytes, Sequence[int]], None]
+Row = tuple[str, Check, tuple[bytes, ...], tuple[bytes, ...]]  # name, property, seeds and words of a target
 
 
 def cut(data: bytes, places: Sequence[int]) -> list[bytes]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from tests.fuzz import answers, bodies, gemini, messages, requests, responses, streams
-from tests.fuzz.pieces import Check
+from tests.fuzz import answers, bodies, gemini, messages, requests, responses, small, streams, wires
+from tests.fuzz.pieces import Check, Row
 
 FINDINGS = Path(__file__).parent / "findings"
 
@@ -19,7 +19,6 @@ class Target:
     check: Check
     seeds: tuple[bytes, ...]
     words: tuple[bytes, ...]
-    modules: tuple[str, ...]  # whose branches the fuzzer follows
 
     @property
     def findings(self) -> Path:
@@ -31,71 +30,15 @@ class Target:
         return (path.read_bytes() for path in sorted(self.findings.glob("*")))
 
 
+def _rows() -> Iterator[Row]:
+    for module in (requests, answers, streams, responses, bodies, gemini):
+        yield module.__name__.rpartition(".")[2], module.check, module.SEEDS, module.WORDS
+    yield "message_bodies", messages.check_body, messages.BODY_SEEDS, messages.BODY_WORDS
+    yield "message_streams", messages.check_stream, messages.STREAM_SEEDS, messages.STREAM_WORDS
+    yield from wires.rows()
+    yield from small.rows()
+
+
 TARGETS: Mapping[str, Target] = MappingProxyType(
-    {
-        target.name: target
-        for target in (
-            Target(
-                name="requests",
-                check=requests.check,
-                seeds=requests.SEEDS,
-                words=requests.WORDS,
-                modules=(
-                    "yescale.wire.reader",
-                    "yescale.wire.connection",
-                    "yescale.wire.heads",
-                    "yescale.wire.exchange",
-                ),
-            ),
-            Target(
-                name="answers",
-                check=answers.check,
-                seeds=answers.SEEDS,
-                words=answers.WORDS,
-                modules=("yescale.wire.upstream", "yescale.wire.attempt"),
-            ),
-            Target(
-                name="streams",
-                check=streams.check,
-                seeds=streams.SEEDS,
-                words=streams.WORDS,
-                modules=("yescale.protocols",),
-            ),
-            Target(
-                name="responses",
-                check=responses.check,
-                seeds=responses.SEEDS,
-                words=responses.WORDS,
-                modules=("yescale.protocols.openai_responses",),
-            ),
-            Target(
-                name="bodies",
-                check=bodies.check,
-                seeds=bodies.SEEDS,
-                words=bodies.WORDS,
-                modules=("yescale.protocols",),
-            ),
-            Target(
-                name="gemini",
-                check=gemini.check,
-                seeds=gemini.SEEDS,
-                words=gemini.WORDS,
-                modules=("yescale.protocols",),
-            ),
-            Target(
-                name="message_bodies",
-                check=messages.check_body,
-                seeds=messages.BODY_SEEDS,
-                words=messages.BODY_WORDS,
-                modules=("yescale.protocols.anthropic_messages",),
-            ),
-            Target(
-                name="message_streams",
-                check=messages.check_stream,
-                seeds=messages.STREAM_SEEDS,
-                words=messages.STREAM_WORDS,
-                modules=("yescale.protocols.anthropic_messages",),
-            ),
-        )
-    }
+    {name: Target(name=name, check=check, seeds=seeds, words=words) for name, check, seeds, words in _rows()}
 )

@@ -43,5 +43,5 @@ async def read_message(reader: StreamReader, decoder: Decoder[M], limit: int) ->
         return None
     try:
         return decoder.decode(body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise FrameBroken(f"a frame cannot be read: {error}") from error

@@ -66,5 +66,5 @@ class Frames(Generic[M]):
             # Its frame is whole, so the next one can be trusted: one strange message must not end the link for ever.
             _LOG.error("a message of control is skipped, it does not fit this program's format: %s", error)
             return None
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BrokenFrame(f"a message that cannot be read: {error}") from error

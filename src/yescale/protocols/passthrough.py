@@ -104,6 +104,7 @@ class Format(Struct, frozen=True, kw_only=True):
     codec: UpstreamCodec | EmbedCodec | None = None  # None: calls of this format are carried unchanged or not at all
     stream_kind: bytes = b"text/event-stream"  # its content type, without parameters
     keepalive: bytes = b": keepalive\n\n"  # what a silent stream may send between events; empty = nothing can be sent
+    headers: tuple[bytes, ...] = ()  # of a request that say something of it, and are missed where it is translated
 
 
 class UpstreamFormat(Struct, frozen=True, kw_only=True):
@@ -113,6 +114,7 @@ class UpstreamFormat(Struct, frozen=True, kw_only=True):
     read_error: Callable[[bytes], UpstreamError]
     codec: UpstreamCodec
     stream_kind: bytes = b"text/event-stream"
+    inside: ProtocolId | None = None  # the clients' format that it carries in an envelope
 
 
 AnyFormat = Format | UpstreamFormat

@@ -14,6 +14,21 @@ _PATH: Final = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING: Final = re.compile(r"missing required field `([^`]+)`")
 
 
+def expect_text(body: bytes) -> bytes:
+    """The body, if it is UTF-8: a decoder does not look into what it leaves Raw. Raises UnicodeDecodeError."""
+    if not body.isascii():
+        body.decode()
+    return body
+
+
+def read_text(decoder: msgspec.json.Decoder[T], body: bytes) -> T | Fault:
+    """Decode a body of which something is written on as it was."""
+    try:
+        return decoder.decode(expect_text(body))
+    except BROKEN as error:
+        return explain(error)
+
+
 def read(decoder: msgspec.json.Decoder[T], body: bytes, field: str = "") -> T | Fault:
     """Decode a body, or the value of one of its fields."""
     try:

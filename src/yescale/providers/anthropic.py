@@ -8,7 +8,7 @@ from yescale.protocols import anthropic_messages
 from yescale.providers.provider import Endpoint, KeyHeader, Passed, Provider
 
 _HEADERS: Final = {"anthropic-version": "2023-06-01"}
-_BETAS: Final = (Passed(b"anthropic-beta"),)
+_BETAS: Final = (Passed(b"anthropic-beta"),)  # https://platform.claude.com/docs/en/api/beta-headers
 _WITHOUT_THOUGHTS: Final = ("claude-3-5", "claude-3-haiku", "claude-3-opus", "claude-3-sonnet", "claude-2")
 _BUDGETED: Final = ("claude-3-7", "claude-sonnet-4", "claude-opus-4", "claude-haiku-4")
 _ADAPTIVE: Final = ("claude-opus-4-6", "claude-opus-4-7", "claude-opus-4-8", "claude-sonnet-4-6", "claude-haiku-4-6")

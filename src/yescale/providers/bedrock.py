@@ -14,8 +14,8 @@ from yescale.domain.ids import ProviderId
 from yescale.domain.profile import Profile
 from yescale.protocols import bedrock_converse
 from yescale.protocols.anthropic_messages import clouds
-from yescale.providers import anthropic, quirks
-from yescale.providers.provider import BadChannel, Blame, Endpoint, Provider, Unsigned
+from yescale.providers import anthropic, betas, quirks
+from yescale.providers.provider import BadChannel, Blame, Endpoint, Passed, Provider, Unsigned
 from yescale.providers.signatures import Keys, Scope, Signed, sign
 
 _SERVICE: Final = "bedrock"
@@ -97,6 +97,7 @@ BEDROCK_ANTHROPIC: Final = replace(
                 path="/model/{model}/invoke",
                 stream_path="/model/{model}/invoke-with-response-stream",
                 headers=_HEADERS,
+                passes=(Passed(b"anthropic-beta", known=betas.BEDROCK, member="anthropic_beta"),),
                 quirks=(quirks.leave_out("service_tier"),),
             ),
         )

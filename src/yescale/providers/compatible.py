@@ -42,6 +42,7 @@ XAI: Final = Provider(  # https://docs.x.ai/docs/api-reference, .../key-informat
     auth=Bearer(),
     endpoints={"chat": (CHAT, RESPONSES), "embed": (EMBEDDINGS,)},
     profile=profiles.xai,
+    charges=("cost_in_usd_ticks",),  # https://docs.x.ai/docs/api-reference, usage
     blame=(
         Blame(who="account", status=400, words="incorrect api key"),
         Blame(who="account", status=429, words="credits"),
@@ -133,6 +134,7 @@ OPENROUTER: Final = Provider(  # https://openrouter.ai/docs/api-reference/overvi
         "complete": (COMPLETIONS,),
         "embed": (EMBEDDINGS,),
     },
+    charges=("cost", "cost_details", "is_byok"),  # https://openrouter.ai/docs/use-cases/usage-accounting
     blame=(
         Blame(who="caller", status=403, words="flagged"),
         Blame(who="caller", status=403, words="moderation"),
@@ -278,6 +280,7 @@ PERPLEXITY: Final = Provider(  # https://docs.perplexity.ai/api-reference/chat-c
     base_url="https://api.perplexity.ai",
     auth=Bearer(),
     endpoints={"chat": (CHAT,)},
+    charges=("cost",),
     profile=profiles.perplexity,
 )
 COHERE: Final = Provider(  # https://docs.cohere.com/docs/compatibility-api, .../reference/rerank

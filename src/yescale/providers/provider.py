@@ -1,6 +1,6 @@
 """What a provider is, and how a request to one is headed. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, Literal, Protocol
 from urllib.parse import quote, urlsplit
@@ -17,6 +17,7 @@ _FORBIDDEN: Final = frozenset(
     {"content-length", "transfer-encoding", "connection", "host", "upgrade", "te", "trailer", "expect"}
 )
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+_NO_WORDS: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 _PATH: Final = "/%:@!$&'()*+,;=~-._"
 _QUERY: Final = "/%:@!$&'()*+,;=~-._?"
 _SEGMENT: Final = ":@~-._"  # a model's name must not leave its place in the path
@@ -67,12 +68,21 @@ class Signer(Protocol):
 
 
 class Passed(Struct, frozen=True):
-    """A header of the client that goes on to this endpoint where both sides speak the same format: a list of words
-    between commas, of which only those that begin with one of `words` pass (promise 29).
+    """A header of the client that goes on to this endpoint where both sides speak the same format, or this one carries
+    the client's in an envelope: a list of words between commas, of which only those pass that are `known`, each by
+    the name that it has here; where nothing is, those that begin with one of `words` (promise 29).
     """
 
     name: bytes
     words: tuple[bytes, ...] = (b"",)
+    known: Mapping[bytes, bytes] = _NO_WORDS
+    member: str = ""  # the field of the body that takes them, as a list of strings, in place of a header
+
+    def choose(self, said: Iterable[bytes]) -> tuple[bytes, ...]:
+        """Those that pass, each once."""
+        if self.known:
+            return tuple(dict.fromkeys(self.known[word] for word in said if word in self.known))
+        return tuple(word for word in said if word.startswith(self.words))
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
@@ -125,6 +135,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     auth: Auth | Signer
     endpoints: Mapping[str, tuple[Endpoint, ...]]  # by operation; the first is what others are translated to
     profile: Callable[[str], Profile] = know_nothing  # by upstream model
+    charges: tuple[str, ...] = ()  # members of `usage` by which it tells what it charges us: no client sees them
     blame: tuple[Blame, ...] = ()  # the first row that fits says what an error means; else its status does
 
     def endpoint(self, operation: str, spoken: ProtocolId) -> Endpoint | None:

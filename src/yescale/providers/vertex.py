@@ -10,8 +10,8 @@ from typing import Final
 from yescale.domain.ids import ProviderId
 from yescale.protocols import gemini_generate
 from yescale.protocols.anthropic_messages import clouds
-from yescale.providers import anthropic, google, quirks
-from yescale.providers.provider import Bearer, Blame, Endpoint, Provider
+from yescale.providers import anthropic, betas, google, quirks
+from yescale.providers.provider import Bearer, Blame, Endpoint, Passed, Provider
 
 _GOOGLE: Final = "/publishers/google/models/{model}"
 _ANTHROPIC: Final = "/publishers/anthropic/models/{model}"
@@ -53,6 +53,7 @@ VERTEX_ANTHROPIC: Final = Provider(
                 format=clouds.VERTEX,
                 path=f"{_ANTHROPIC}:rawPredict",
                 stream_path=f"{_ANTHROPIC}:streamRawPredict",
+                passes=(Passed(b"anthropic-beta", known=betas.VERTEX),),
                 quirks=(quirks.leave_out("service_tier"),),
             ),
         )

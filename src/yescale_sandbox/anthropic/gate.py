@@ -107,12 +107,12 @@ def _betas(request: Request) -> frozenset[str]:
     return frozenset() if header is None else known_betas([name.strip() for name in header.split(",")])
 
 
-def known_betas(names: list[str]) -> frozenset[str]:
-    """The betas, if all are known.
+def known_betas(names: list[str], known: frozenset[str] = BETAS) -> frozenset[str]:
+    """The betas, if all are known here.
 
     Raises: RefusedError, in the words of github.com/QuantumNous/new-api/issues/2975.
     """
-    unknown = [name for name in names if name not in BETAS]
+    unknown = [name for name in names if name not in known]
     if unknown:
         shown = ", ".join(f"`{shortened(name)}`" for name in unknown)
         raise RefusedError(

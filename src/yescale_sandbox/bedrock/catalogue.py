@@ -13,16 +13,21 @@ from yescale_sandbox.jsontype import Json
 
 BETAS = frozenset(
     {
-        "claude-code-20250219",
+        "compact-2026-01-12",
         "computer-use-2024-10-22",
         "computer-use-2025-01-24",
+        "computer-use-2025-11-24",
         "context-1m-2025-08-07",
         "context-management-2025-06-27",
         "dev-full-thinking-2025-05-14",
         "effort-2025-11-24",
         "fine-grained-tool-streaming-2025-05-14",
         "interleaved-thinking-2025-05-14",
+        "mid-conversation-output-config-2026-07-01",
+        "mid-conversation-tool-changes-2026-07-01",
         "output-128k-2025-02-19",
+        "thinking-binding-controls-2026-08-01",
+        "thinking-display-updates-2026-08-18",
         "token-efficient-tools-2025-02-19",
         "tool-examples-2025-10-29",
         "tool-search-tool-2025-10-19",

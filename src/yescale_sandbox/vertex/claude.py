@@ -27,6 +27,24 @@ NAMED: Mapping[str, Field] = {
     "anthropic_version": need(Choice(("vertex-2023-10-16", gate.VERSION))),
     "anthropic_beta": may(Items(Text())),
 }
+# Betas of Anthropic's own that Vertex does not know are refused with the whole request
+# (https://docs.litellm.ai/blog/claude-code-beta-headers-incident).
+BETAS = frozenset(
+    {
+        "compact-2026-01-12",
+        "compact-2026-09-04",
+        "computer-use-2025-01-24",
+        "computer-use-2025-11-24",
+        "context-1m-2025-08-07",
+        "context-management-2025-06-27",
+        "interleaved-thinking-2025-05-14",
+        "per-turn-control-2026-07-01",
+        "thinking-binding-controls-2026-08-01",
+        "thinking-display-updates-2026-08-18",
+        "tool-search-tool-2025-10-19",
+        "web-search-2025-03-05",
+    }
+)
 METHODS = frozenset({"rawPredict", "streamRawPredict"})
 _DATED = re.compile(r"[-@]\d{8}$")
 
@@ -69,7 +87,7 @@ def _checked(asked: Asked, model: Model) -> Call:
     listed = asked.body.get("anthropic_beta")
     betas += [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
     is_newest = asked.body.get("anthropic_version") == gate.VERSION
-    known_betas = gate.known_betas(betas)
+    known_betas = gate.known_betas(betas, BETAS)
     terms = Terms(gate.VERSION, known_betas) if is_newest else Terms(betas=known_betas)
     known = {**request_shape.hosted_fields(terms, NAMED), "stream": may(Flag())}
     return rules.checked(asked.body, model, terms, known=known)

@@ -124,3 +124,27 @@ async def test_a_stream_that_breaks_off_behind_its_usage_has_no_clean_end(rig: R
     assert b"[DONE]" not in answer.body
     assert b'"error"' in answer.body
     assert (await rig.end()).amount == 50_000
+
+
+PAID = {"cost": 0.95, "cost_details": {"upstream_inference_cost": 0.9}, "is_byok": False}
+
+
+@pytest.mark.parametrize("asked", [{}, {"usage": {"include": True}}], ids=["unasked", "asked"])
+async def test_what_openrouter_charges_us_is_not_what_the_client_is_told(rig: Rig, asked: dict[str, Any]) -> None:
+    async def speak(visit: Visit) -> None:
+        if not visit.json.get("stream"):
+            await visit.answer(200, ANSWER | {"usage": USAGE | PAID})
+            return
+        await visit.stream()
+        await visit.chunk(event("hello") + event(finish_reason="stop") + usage_event(USAGE | PAID) + DONE)
+        await visit.end()
+
+    rig.control.publish(rig.snapshot(version=2, provider=ProviderId("openrouter")))
+    await asyncio.sleep(0.1)
+    rig.first.script = speak
+    ours = {"cost": 0.00005} if asked else {}
+    whole = await rig.call(**asked)
+    assert whole.json == ANSWER | {"usage": ours | USAGE}
+    streamed = await rig.call(stream=True, stream_options={"include_usage": True}, **asked)
+    told = usage_event(ours | USAGE).replace(b"5e-05", b"0.00005")
+    assert streamed.body == event("hello") + event(finish_reason="stop") + told + DONE

@@ -64,6 +64,8 @@ def test_a_frame_over_the_limit_or_of_garbage_is_broken() -> None:
         Frames(FROM_CONTROL).feed(struct.pack(">I", MAX_FRAME + 1))
     with pytest.raises(BrokenFrame, match="cannot be read"):
         Frames(FROM_CONTROL).feed(struct.pack(">I", 3) + b"\xc1\xc1\xc1")
+    with pytest.raises(BrokenFrame, match="cannot be read"):  # a text that is no UTF-8
+        Frames(FROM_CONTROL).feed(struct.pack(">I", 8) + b"\x81\xa4type\xa1\x80")
 
 
 def test_what_the_worker_sends_is_framed_by_its_length() -> None:

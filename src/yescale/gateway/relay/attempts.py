@@ -11,10 +11,13 @@ from yescale.gateway.answers import deprecation_lines
 from yescale.gateway.leases import Reservation
 from yescale.gateway.relay.crossing import Crossing
 from yescale.gateway.relay.endings import Bill, Ending
+from yescale.gateway.relay.headers import pass_on
 from yescale.gateway.relay.relay import Relay
 from yescale.gateway.relay.targets import Target
 from yescale.gateway.relay.verdicts import UNUSABLE, Verdict, deadlines, judge_answer, retry_after, with_wait
 from yescale.gateway.surfaces import Surface
+from yescale.protocols.discretion import Discreet
+from yescale.protocols.fields import splice
 from yescale.protocols.passthrough import Carrier, Change, UpstreamError
 from yescale.providers.provider import BadChannel, Blame
 from yescale.routing.plan import choose
@@ -140,7 +143,8 @@ class Attempts:
 
     def _rewrite(self, target: Target, candidate: Candidate) -> tuple[bytes, bytes]:
         """Head and body for an endpoint that speaks the client's format."""
-        form = self.carrier = self._surface.format  # which is the target's
+        form = self._surface.format  # which is the target's
+        self.carrier = Discreet(form, target.charges) if target.charges else form
         field = target.profile.limit_field
         self.losses = self.told = () if self.limit is None else (self._order.peek.limit_field or field,)
         change = Change(
@@ -149,23 +153,9 @@ class Attempts:
             limit_field=field,
             ask_usage=target.profile.asks_usage,
         )
-        body = form.rewrite(self._body, self._order.peek, change)
-        return (self._pass_headers(target) if target.passes else target.head), body
-
-    def _pass_headers(self, target: Target) -> bytes:
-        """The target's head, and the client's headers that may go on."""
-        head = target.head
-        for passed in target.passes:
-            value = None if self._exchange is None else self._exchange.header(passed.name)
-            if value is None:
-                continue
-            said = [word.strip() for word in value.split(b",") if word.strip()]
-            kept = [word for word in said if word.startswith(passed.words)]
-            if len(kept) < len(said):
-                self.losses = (*self.losses, f"header.{passed.name.decode()}")
-            if kept:
-                head += passed.name + b": " + b",".join(kept) + b"\r\n"
-        return head
+        going = pass_on(self._exchange, target.passes)
+        self.losses += going.losses
+        return target.head + going.head, form.rewrite(self._body, self._order.peek, change)
 
     def _translate(self, target: Target, candidate: Candidate) -> tuple[bytes, bytes] | Verdict:
         """Head and body for an endpoint that speaks another format."""
@@ -176,8 +166,10 @@ class Attempts:
         parcel = self._crossing.encode(target, self._body, change, thinking=candidate.thinking)
         if isinstance(parcel, Verdict):
             return parcel
-        self.carrier, self.losses, self.told = parcel.carrier, parcel.losses, parcel.told
-        return target.head + parcel.head, parcel.body
+        going = pass_on(self._exchange, target.passes, self._surface.format.headers)
+        self.carrier, self.losses, self.told = parcel.carrier, parcel.losses + going.losses, parcel.told
+        body = splice(parcel.body, [], going.members) if going.members else parcel.body
+        return target.head + parcel.head + going.head, body
 
     def head_lines(self) -> bytes:
         """What our header lines say of the answer: losses, a model on its way out, the channel to administrators."""

@@ -10,7 +10,7 @@ from yescale.domain.profile import Profile
 from yescale.domain.snapshot import Channel
 from yescale.gateway.admission import Order
 from yescale.protocols.codec import Quirk
-from yescale.protocols.passthrough import AnyFormat
+from yescale.protocols.passthrough import AnyFormat, UpstreamFormat
 from yescale.providers.provider import (
     BadChannel,
     Blame,
@@ -53,6 +53,7 @@ class Target(Struct, frozen=True, kw_only=True):
     profile: Profile
     passes: tuple[Passed, ...] = ()
     quirks: tuple[Quirk, ...] = ()
+    charges: tuple[str, ...] = ()
     blame: tuple[Blame, ...] = ()
     signing: Signing | None = None
 
@@ -112,8 +113,14 @@ def _build(candidate: Candidate, place: _Place) -> Target | None:
         head=head.lines,
         format=endpoint.format,
         profile=provider.profile(candidate.upstream_model),
-        passes=endpoint.passes if endpoint.format.id == spoken else (),
+        passes=endpoint.passes if _carries(endpoint.format, spoken) else (),
         quirks=endpoint.quirks,
+        charges=provider.charges,
         blame=provider.blame,
         signing=Signing(provider.auth, head, channel, request.secret) if callable(provider.auth) else None,
     )
+
+
+def _carries(form: AnyFormat, spoken: ProtocolId) -> bool:
+    """Whether requests of the client's format go on as they are, be it in an envelope."""
+    return form.id == spoken or (isinstance(form, UpstreamFormat) and form.inside == spoken)

@@ -41,6 +41,7 @@ MESSAGES: Final = Format(
     read_error=errors.read_error,
     codec=CODEC,
     keepalive=b'event: ping\ndata: {"type": "ping"}\n\n',
+    headers=(b"anthropic-beta",),
 )
 COUNT_TOKENS: Final = Format(
     id=ProtocolId("anthropic.count_tokens"),

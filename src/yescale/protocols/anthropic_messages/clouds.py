@@ -17,15 +17,20 @@ from msgspec.structs import replace
 from yescale.domain.chat import ChatRequest
 from yescale.domain.events import Event
 from yescale.domain.ids import ProtocolId
+from yescale.domain.loss import Loss
 from yescale.domain.profile import Profile
 from yescale.protocols import eventstream
 from yescale.protocols.anthropic_messages import errors, request_writing, responses, stream_reading
+from yescale.protocols.anthropic_messages.words import ID
 from yescale.protocols.codec import Encoded, Garbled, UpstreamCodec
 from yescale.protocols.eventstream import BadFrame, Frame
 from yescale.protocols.passthrough import UpstreamFormat
 
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _ENCODER: Final = msgspec.json.Encoder()
+# Fields of the envelope. Betas are asked for in a header, of which the provider's row says what goes on (promise 29).
+_ENVELOPE: Final = ("anthropic_version", "anthropic_beta")
+_NOT_THE_CLIENTS: Final = "it is the envelope's, and ours to write"
 
 
 class WireChunk(Struct, frozen=True, gc=False):
@@ -45,12 +50,15 @@ _EXCEPTION: Final = msgspec.json.Decoder(WireException)
 
 
 def _in_envelope(version: str, in_path: tuple[str, ...]) -> Callable[[ChatRequest, Profile], Encoded]:
-    said = Raw(_ENCODER.encode(version))
+    own = {"anthropic_version": Raw(_ENCODER.encode(version))}
 
     def encode_request(request: ChatRequest, profile: Profile) -> Encoded:
         encoded = request_writing.encode_request(request, profile)
-        fields = {name: value for name, value in _FIELDS.decode(encoded.body).items() if name not in in_path}
-        return replace(encoded, body=_ENCODER.encode({"anthropic_version": said, **fields}))
+        fields = _FIELDS.decode(encoded.body)
+        said = [name for name in _ENVELOPE if name in fields]
+        losses = (*encoded.losses, *(Loss(f"extras.{name}", _NOT_THE_CLIENTS, "setting") for name in said))
+        fields = {name: value for name, value in fields.items() if name not in (*in_path, *_ENVELOPE)}
+        return replace(encoded, body=_ENCODER.encode(own | fields), losses=losses)
 
     return encode_request
 
@@ -101,6 +109,7 @@ BEDROCK: Final = UpstreamFormat(
         stream_decoder=FrameDecoder,
     ),
     stream_kind=eventstream.KIND,
+    inside=ID,
 )
 VERTEX: Final = UpstreamFormat(
     id=ProtocolId("anthropic.vertex"),
@@ -111,4 +120,5 @@ VERTEX: Final = UpstreamFormat(
         decode_response=responses.decode_response,
         stream_decoder=stream_reading.MessageDecoder,
     ),
+    inside=ID,
 )

@@ -115,6 +115,8 @@ def write_call(part: HostedCall, call_id: str) -> Raw | dict[str, object] | None
     if part.tool not in _SHOWN:
         return None
     arguments = any_value(Raw(part.arguments.encode()))
+    if part.tool == "web_search" and isinstance(arguments, dict) and "query" in arguments:
+        arguments = {"query": arguments["query"]}  # beside it OpenAI says what kind of action it was
     return {
         "type": "server_tool_use",
         "id": call_id,

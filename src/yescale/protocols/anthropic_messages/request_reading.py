@@ -27,13 +27,14 @@ from yescale.protocols.anthropic_messages.blocks import BlockReader, cache_of
 from yescale.protocols.anthropic_messages.schema import (
     WireOutput,
     WireRequest,
+    WireThinkingWish,
     WireTool,
     WireToolChoice,
     WireTurn,
     WireUser,
 )
-from yescale.protocols.anthropic_messages.taking import fields_of, kind_of, refuse, said, says_more, take
-from yescale.protocols.anthropic_messages.thinking import read_thinking
+from yescale.protocols.anthropic_messages.taking import fields_of, kind_of, refuse, said, says_more, take, take_text
+from yescale.protocols.anthropic_messages.thinking import read_thinking, says_it_all
 from yescale.protocols.anthropic_messages.words import ID, TIERS_ASKED
 from yescale.protocols.codec import NO_WORDS, PathWords
 
@@ -43,7 +44,7 @@ _TOOL: Final = msgspec.json.Decoder(WireTool)
 
 def decode_request(body: bytes, _: PathWords = NO_WORDS) -> ChatRequest:
     """The request that a body says. Raises Malformed."""
-    wire = take(_REQUEST, body)
+    wire = take_text(_REQUEST, body)
     if not wire.model:
         raise refuse("model", "must not be empty")
     if not wire.messages:
@@ -94,6 +95,9 @@ def _read_system(wire: WireRequest, leading: int, reader: BlockReader) -> tuple[
 
 
 def _read_turn(turn: WireTurn, number: int, reader: BlockReader) -> Message:
+    for name, value in (("clear_at", turn.clear_at), ("output_config", turn.output_config)):
+        if said(value):
+            reader.keep(value, f"turns.{number}.{name}")
     return Message(role=turn.role, parts=reader.read_all(turn.content, f"messages.{number}.content"))
 
 
@@ -140,9 +144,9 @@ def _read_extras(body: bytes, wire: WireRequest, kept: Mapping[str, Raw]) -> Ext
     known = WireRequest.__struct_fields__
     fields = fields_of(body)
     extras = {name: value.copy() for name, value in fields.items() if name not in known and said(value)}
-    if wire.thinking is not None and wire.thinking.type == "between_tools":
+    if wire.thinking is not None and not says_it_all(wire.thinking):
         extras["thinking"] = fields["thinking"].copy()
-    for name, struct in (("output_config", WireOutput), ("metadata", WireUser)):
+    for name, struct in (("output_config", WireOutput), ("metadata", WireUser), ("thinking", WireThinkingWish)):
         if name in fields and said(fields[name]) and says_more(fields[name], struct.__struct_fields__, name):
             extras[name] = fields[name].copy()
     extras.update(kept)

@@ -23,6 +23,7 @@ from yescale.protocols.codec import Encoded
 _ENCODER: Final = msgspec.json.Encoder()
 _NOTHING: Final[Mapping[str, Raw]] = MappingProxyType({})
 _PLACES: Final = ("messages.", "system.", "tools.")  # of blocks and tools that are kept whole
+_OF_TURNS: Final = "turns."  # of what turns say beside their blocks
 _ANY_OBJECT: Final = Raw(b'{"type":"object","properties":{}}')
 _FREE_TEXT: Final = Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
 _MODES: Final = MappingProxyType({"auto": "auto", "required": "any", "none": "none"})
@@ -53,7 +54,11 @@ def encode_request(request: ChatRequest, profile: Profile) -> Encoded:
     if thinking is not None:
         wire["thinking"] = thinking
     _add_rest(wire, request, writer)
-    wire.update({name: value for name, value in own.items() if not name.startswith(_PLACES)})
+    for name, value in own.items():
+        if name.startswith(_OF_TURNS):
+            writer.lose(f"extras.{name}", "the turn that says it is written anew", "setting")
+        elif not name.startswith(_PLACES):
+            wire[name] = value
     _lose_rest(request, writer)
     return Encoded(_ENCODER.encode(wire), tuple(writer.losses))
 

@@ -153,6 +153,8 @@ class WireTurn(Struct, frozen=True):
 
     role: Literal["system", "user", "assistant"]
     content: str | list[Raw]
+    clear_at: Raw = NOTHING  # these two of system turns, and of a beta
+    output_config: Raw = NOTHING
 
 
 class WireTool(Struct, frozen=True):
@@ -189,7 +191,7 @@ class WireThinkingWish(Struct, frozen=True):
 
     type: Literal["enabled", "disabled", "adaptive", "between_tools"]
     budget_tokens: int | None = None
-    display: Literal["summarized", "omitted"] | None = None
+    display: str | None = None
 
 
 class WireForm(Struct, frozen=True):

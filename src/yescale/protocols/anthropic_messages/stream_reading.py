@@ -30,7 +30,7 @@ from yescale.protocols.anthropic_messages import citations, hosted
 from yescale.protocols.anthropic_messages.blocks import BlockReader
 from yescale.protocols.anthropic_messages.errors import read_error
 from yescale.protocols.anthropic_messages.schema import WireBegun, WireDelta, WireEvent, WireToolUse
-from yescale.protocols.anthropic_messages.taking import fields_of, kind_of, said, take
+from yescale.protocols.anthropic_messages.taking import fields_of, kind_of, object_text, said, take_text
 from yescale.protocols.anthropic_messages.usage import NONE_SAID, input_meters, merge, meters, read_usage
 from yescale.protocols.anthropic_messages.words import STOP_REASONS, TIERS_SERVED
 from yescale.protocols.codec import Garbled, Malformed
@@ -92,7 +92,7 @@ class MessageDecoder:
         return events
 
     def _hear(self, name: bytes, data: bytes) -> Iterator[Event]:
-        wire = take(_EVENT, data)
+        wire = take_text(_EVENT, data)
         kind = wire.type or name.decode("latin-1")
         if kind == "error" or said(wire.error):
             yield from self._fail(data)
@@ -144,8 +144,8 @@ class MessageDecoder:
             yield UsageReport(usage)
 
     def _open(self, wire: WireEvent) -> Iterator[Event]:
-        if self._block != _NO_BLOCK or self._ended:
-            raise Garbled("a block starts within another, or behind the end")
+        if self._block != _NO_BLOCK or self._ended or wire.index < 0:
+            raise Garbled("a block starts within another, or behind the end, or counts from below zero")
         self._block = wire.index
         kind = kind_of(wire.content_block, "content_block")
         if kind in hosted.CALLS:
@@ -200,7 +200,8 @@ class MessageDecoder:
         fields = dict(fields_of(raw, "content_block"))
         text = "".join(self._pieces)
         if text.strip():
-            fields["input"] = Raw(text.encode(errors="replace"))
+            whole = text.encode(errors="replace")
+            fields["input"] = Raw(whole if object_text(text) else _ENCODER.encode({"_raw": text}))
         fields.setdefault("input", Raw(b"{}"))
         found = hosted.read_block("server_tool_use", Raw(_ENCODER.encode(fields)), "content_block")
         if not isinstance(found, HostedCall):

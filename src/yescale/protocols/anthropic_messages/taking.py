@@ -9,7 +9,7 @@ from msgspec import Raw
 from yescale.domain.faults import Fault
 from yescale.protocols.anthropic_messages.schema import WireKind
 from yescale.protocols.codec import Malformed
-from yescale.protocols.reading import read, wrong
+from yescale.protocols.reading import read, read_text, wrong
 
 T = TypeVar("T")
 
@@ -28,6 +28,14 @@ def take(decoder: msgspec.json.Decoder[T], raw: bytes | Raw, place: str = "") ->
         raise Malformed(wrong(place, f"'{place}' is not of the right form."))
     path = f"{place}.{found.param}"
     raise Malformed(wrong(path, found.message.replace(f"'{found.param}'", f"'{path}'")))
+
+
+def take_text(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """A whole body, or an event, of which something is written on as it was. Raises Malformed."""
+    found = read_text(decoder, body)
+    if isinstance(found, Fault):
+        raise Malformed(found)
+    return found
 
 
 def fields_of(raw: bytes | Raw, place: str = "") -> Mapping[str, Raw]:

@@ -21,6 +21,7 @@ LEAST_BUDGET: Final = 1_024
 _LEAST_WITH_SUFFIX: Final = 1_280  # of which four fifths are a budget
 _DEFAULT_LIMIT: Final = 4_096  # of output, where neither the client nor the catalogue says one
 _MODEL_DECIDES: Final = -1
+_SHOWN: Final[Mapping[str, bool]] = MappingProxyType({"summarized": True, "omitted": False})
 
 _BUDGETS: Final[Mapping[Effort, int]] = MappingProxyType(
     {"minimal": 1_024, "low": 2_048, "medium": 8_192, "high": 16_384, "xhigh": 24_576, "max": 32_000}
@@ -35,11 +36,16 @@ def read_thinking(thinking: WireThinkingWish | None, output: WireOutput | None) 
     effort = output.effort if output is not None else None
     if thinking is None or thinking.type == "between_tools":
         return None if effort is None else Reasoning(effort=effort)
-    shown = None if thinking.display is None else thinking.display == "summarized"
+    shown = _SHOWN.get(thinking.display or "")
     if thinking.type == "disabled":
         return Reasoning(enabled=False, effort=effort)
     budget = _MODEL_DECIDES if thinking.type == "adaptive" else thinking.budget_tokens
     return Reasoning(enabled=True, effort=effort, budget=budget, shown=shown)
+
+
+def says_it_all(thinking: WireThinkingWish) -> bool:
+    """Whether what `read_thinking` makes of it is all that its fields which we know say."""
+    return thinking.type != "between_tools" and (thinking.display is None or thinking.display in _SHOWN)
 
 
 def with_thinking(request: ChatRequest) -> ChatRequest:

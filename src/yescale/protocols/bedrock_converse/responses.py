@@ -21,6 +21,7 @@ from yescale.protocols.bedrock_converse.schema import (
 from yescale.protocols.bedrock_converse.usage import meters
 from yescale.protocols.bedrock_converse.words import CLAUDE, ID, STOP_REASONS
 from yescale.protocols.codec import Garbled
+from yescale.protocols.reading import expect_text
 
 _ANSWER: Final = msgspec.json.Decoder(WireAnswer)
 _BLOCK: Final = msgspec.json.Decoder(WireBlock)
@@ -33,7 +34,7 @@ _NULL: Final = b"null"
 def decode_response(body: bytes) -> ChatResponse:
     """The answer that a body tells; Converse gives it neither an id nor the model's name. Raises Garbled."""
     try:
-        wire = _ANSWER.decode(body)
+        wire = _ANSWER.decode(expect_text(body))
         parts = tuple(_read(raw) for raw in wire.output.message.content)
     except BROKEN as wrong:
         raise Garbled(f"no answer of Converse: {wrong}") from None

@@ -31,6 +31,7 @@ from yescale.protocols.bedrock_converse.usage import meters
 from yescale.protocols.bedrock_converse.words import CLAUDE, STOP_REASONS
 from yescale.protocols.codec import Garbled
 from yescale.protocols.eventstream import BadFrame, Frame
+from yescale.protocols.reading import expect_text
 
 _EVENT: Final = msgspec.json.Decoder(WireEvent)
 _NO_BLOCK: Final = -1
@@ -72,7 +73,7 @@ class ConverseDecoder:
         return (StreamEnd(),)
 
     def _hear(self, frame: Frame) -> Iterator[Event]:
-        wire = _EVENT.decode(frame.payload or b"{}")
+        wire = _EVENT.decode(expect_text(frame.payload or b"{}"))
         if not self._started:
             self._started = True
             yield MessageStart()
@@ -101,8 +102,8 @@ class ConverseDecoder:
             yield self._begin(ToolCall(id=call.tool_use_id, name=call.name, arguments=""))
 
     def _enter(self, index: int) -> None:
-        if self._block != _NO_BLOCK or self._ended:
-            raise Garbled("a block starts within another, or behind the end")
+        if self._block != _NO_BLOCK or self._ended or index < 0:
+            raise Garbled("a block starts within another, or behind the end, or counts from below zero")
         self._block, self._grew = index, False
 
     def _begin(self, part: Part) -> PartStart:

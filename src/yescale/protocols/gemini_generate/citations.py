@@ -5,6 +5,7 @@ Source: https://ai.google.dev/api/generate-content#GroundingSupport ("measured i
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from typing import Final
 
 from msgspec import Struct
 
@@ -16,8 +17,12 @@ from yescale.protocols.gemini_generate.schema import (
     WirePage,
     WireSegment,
     WireSource,
+    WireUrlContext,
 )
 from yescale.protocols.gemini_generate.writing import Wire
+
+# https://ai.google.dev/api/generate-content#UrlRetrievalStatus
+_FETCHED: Final = frozenset({"URL_RETRIEVAL_STATUS_SUCCESS", "URL_RETRIEVAL_STATUS_UNSPECIFIED", ""})
 
 
 class Placed(Struct, frozen=True, gc=False):
@@ -33,6 +38,15 @@ def read_citations(candidate: WireCandidate, texts: Sequence[str]) -> Iterator[P
         yield from _read_grounding(candidate.grounding_metadata, texts)
     if candidate.citation_metadata is not None:
         yield from _read_quotes(candidate.citation_metadata, texts)
+    if candidate.url_context_metadata is not None:
+        yield from _read_fetched(candidate.url_context_metadata, texts)
+
+
+def _read_fetched(wire: WireUrlContext, texts: Sequence[str]) -> Iterator[Placed]:
+    """Pages that were read, of which nothing says where they were used."""
+    for page in wire.url_metadata or ():
+        if page.retrieved_url and page.url_retrieval_status in _FETCHED:
+            yield Placed(max(len(texts) - 1, 0), Citation(url=page.retrieved_url))
 
 
 def _read_grounding(wire: WireGrounding, texts: Sequence[str]) -> Iterator[Placed]:
@@ -110,7 +124,9 @@ def write_grounding(parts: Sequence[Part]) -> Wire | None:
                 supports.append({"segment": segment, "groundingChunkIndices": [number]})
     if not pages:
         return None
-    chunks: list[Wire] = [{"web": {"uri": url, "title": title}} for url, title in pages]
+    chunks: list[Wire] = [
+        {"web": {"uri": url, "title": title}} if url else {"retrievedContext": {"title": title}} for url, title in pages
+    ]
     return {"groundingChunks": chunks, "groundingSupports": supports}
 
 

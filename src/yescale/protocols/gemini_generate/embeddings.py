@@ -15,7 +15,7 @@ from yescale.domain.ids import ModelName, ProtocolId
 from yescale.domain.usage import Meter, Usage
 from yescale.protocols.codec import Encoded, Garbled, Malformed, PathWords
 from yescale.protocols.gemini_generate.losses import Losses
-from yescale.protocols.gemini_generate.members import STRING, Members, is_null, refuse
+from yescale.protocols.gemini_generate.members import STRING, Members, expect, is_null, refuse
 from yescale.protocols.gemini_generate.peeking import name_model
 from yescale.protocols.gemini_generate.prompt import bound_prompt
 from yescale.protocols.gemini_generate.schema import NOTHING
@@ -110,7 +110,7 @@ def _usage(wire: WireVectors) -> Usage | None:
 
 def decode_request(body: bytes, words: PathWords) -> EmbedRequest:
     """A request of either method. Raises Malformed."""
-    members = Members(body)
+    members = Members(expect(body))
     requests: Sequence[Raw] = members.take_all("requests")
     if members.has("content"):
         return _join([_decode_one(Members(body), words.model)])

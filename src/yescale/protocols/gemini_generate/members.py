@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from yescale.domain.faults import Fault
 from yescale.protocols.codec import Malformed
-from yescale.protocols.reading import BROKEN, read, wrong
+from yescale.protocols.reading import BROKEN, expect_text, explain, read, wrong
 
 T = TypeVar("T")
 
@@ -60,6 +60,14 @@ def value_of(raw: Raw | bytes, where: str, decoder: msgspec.json.Decoder[T]) -> 
         if isinstance(found, Fault):
             raise Malformed(found) from None
         return found
+
+
+def expect(body: bytes) -> bytes:
+    """A body, if it is text: what stays Raw is written on as it was. Raises Malformed."""
+    try:
+        return expect_text(body)
+    except UnicodeDecodeError as error:
+        raise Malformed(explain(error)) from error
 
 
 def text_of(raw: Raw, where: str) -> str:

@@ -14,7 +14,7 @@ from yescale.domain.chat import NO_EXTRAS, ChatRequest, HostedTool, Message, Too
 from yescale.domain.content import File, Stored, Text
 from yescale.protocols.codec import PathWords
 from yescale.protocols.gemini_generate.config import decode_config
-from yescale.protocols.gemini_generate.members import STRING, Members, open_member, refuse
+from yescale.protocols.gemini_generate.members import STRING, Members, expect, open_member, refuse
 from yescale.protocols.gemini_generate.parts import Calls, decode_parts, join_thoughts
 from yescale.protocols.gemini_generate.seals import ORIGIN
 from yescale.protocols.gemini_generate.tools import decode_choice, decode_tools
@@ -25,7 +25,7 @@ _EMPTY: Final = Raw(b"{}")
 
 def decode_request(body: bytes, words: PathWords) -> ChatRequest:
     """A request in canonical form; model and stream stand in its path. Raises Malformed."""
-    members = Members(body)
+    members = Members(expect(body))
     extras: dict[str, Raw] = {}
     members.take_raw("model")  # the path's counts
     tools = decode_tools(members.take_all("tools"), extras)

@@ -41,6 +41,7 @@ from yescale.protocols.gemini_generate.writing import (
     write_source,
     write_thought,
 )
+from yescale.protocols.reading import expect_text
 
 _ANSWER: Final = msgspec.json.Decoder(WireAnswer)
 
@@ -48,7 +49,7 @@ _ANSWER: Final = msgspec.json.Decoder(WireAnswer)
 def decode_answer(body: bytes) -> WireAnswer:
     """An answer or a chunk. Raises Garbled."""
     try:
-        return _ANSWER.decode(body)
+        return _ANSWER.decode(expect_text(body))
     except BROKEN as error:
         raise Garbled("the answer is none of Gemini's") from error
 

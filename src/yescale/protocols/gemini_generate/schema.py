@@ -88,6 +88,19 @@ class WireCitations(Struct, frozen=True, gc=False, rename="camel"):
     citation_sources: list[WireQuote] | None = None
 
 
+class WireFetched(Struct, frozen=True, gc=False, rename="camel"):
+    """One of `urlMetadata`: a page that the tool for URL context looked up."""
+
+    retrieved_url: str = ""
+    url_retrieval_status: str = ""
+
+
+class WireUrlContext(Struct, frozen=True, gc=False, rename="camel"):
+    """`urlContextMetadata`."""
+
+    url_metadata: list[WireFetched] | None = None
+
+
 class WireCandidate(Struct, frozen=True, gc=False, rename="camel"):
     """One of an answer's candidates, or what a chunk adds to it."""
 
@@ -97,6 +110,12 @@ class WireCandidate(Struct, frozen=True, gc=False, rename="camel"):
     logprobs_result: WireLogprobs | None = None
     grounding_metadata: WireGrounding | None = None
     citation_metadata: WireCitations | None = None
+    url_context_metadata: WireUrlContext | None = None
+
+    @property
+    def cites(self) -> bool:
+        """Whether it says what its texts rest on."""
+        return (self.grounding_metadata or self.citation_metadata or self.url_context_metadata) is not None
 
 
 class WireFeedback(Struct, frozen=True, gc=False, rename="camel"):

@@ -11,7 +11,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from yescale.domain.chat import Choice, StopReason
-from yescale.domain.content import Audio, Inline, Part, Text, Thinking, ToolCall
+from yescale.domain.content import Audio, Citation, Inline, Part, Text, Thinking, ToolCall
 from yescale.domain.events import (
     Cited,
     DeltaKind,
@@ -46,7 +46,7 @@ _MOST_CHOICES: Final = 128
 class _Choice:
     """One candidate as it grows."""
 
-    __slots__ = ("_audio", "_blocked", "_called", "_calls", "_index", "_number", "_open", "_texts", "reason")
+    __slots__ = ("_audio", "_blocked", "_called", "_calls", "_cited", "_index", "_number", "_open", "_texts", "reason")
 
     def __init__(self, number: int, calls: Calls) -> None:
         self._number = number
@@ -54,6 +54,7 @@ class _Choice:
         self._index = -1  # of the last part
         self._open: Part | None = None
         self._audio = Joiner()
+        self._cited: list[Citation] = []
         self._texts: list[list[str]] = []  # of each visible text, for the places of citations
         self._blocked = False
         self._called = False
@@ -67,7 +68,7 @@ class _Choice:
         if candidate.logprobs_result is not None:
             scores = read_scores(candidate.logprobs_result)
             yield from [Scored(scores=scores, choice=self._number)] if scores else []
-        if candidate.grounding_metadata is not None or candidate.citation_metadata is not None:
+        if candidate.cites:
             yield from self._cite(candidate)
         self.reason = candidate.finish_reason or self.reason
 
@@ -132,12 +133,14 @@ class _Choice:
 
     def _cite(self, candidate: WireCandidate) -> Iterator[Event]:
         """Only the open text can be cited: what stands at an earlier one keeps its source and loses its place."""
-        placed = list(read_citations(candidate, ["".join(text) for text in self._texts]))
+        found = read_citations(candidate, ["".join(text) for text in self._texts])
+        placed = [one for one in found if one.citation not in self._cited]  # some chunks repeat what others said
+        self._cited += [one.citation for one in placed]
         if placed and not isinstance(self._open, Text):
             yield from self._start(Text(text=""))
         last = len(self._texts) - 1
-        for found in placed:
-            citation = found.citation if found.text == last else replace(found.citation, start=-1, end=-1)
+        for one in placed:
+            citation = one.citation if one.text == last else replace(one.citation, start=-1, end=-1)
             yield Cited(index=self._index, citation=citation, choice=self._number)
 
 

@@ -16,6 +16,7 @@ from yescale.protocols.openai_chat.responses import meters
 from yescale.protocols.openai_chat.speeches import detail, spell_call
 from yescale.protocols.openai_chat.turns import thoughts_of, to_call
 from yescale.protocols.openai_chat.words import ID, read_reason, say_reason
+from yescale.protocols.reading import expect_text
 
 Json = dict[str, Any]
 
@@ -27,7 +28,7 @@ _BROKEN: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 def read_reply(body: bytes) -> WireReply:
     """An answer or a chunk. Raises Garbled."""
     try:
-        return _REPLY.decode(body)
+        return _REPLY.decode(expect_text(body))
     except _BROKEN as error:
         raise Garbled(f"no chat completion: {error}") from error
 

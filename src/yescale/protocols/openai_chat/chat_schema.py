@@ -46,10 +46,16 @@ class WireForm(Struct, frozen=True, gc=False):
     json_schema: WireSchema | None = None
 
 
+class WireVoiceId(Struct, frozen=True, gc=False):
+    """A voice of one's own."""
+
+    id: str
+
+
 class WireVoice(Struct, frozen=True, gc=False):
     """`audio` of a request: how it is to sound."""
 
-    voice: str
+    voice: str | WireVoiceId
     format: str
 
 

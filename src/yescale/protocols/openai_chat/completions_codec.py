@@ -27,7 +27,7 @@ from yescale.protocols.openai_chat.schema import NOTHING, WireOptions
 from yescale.protocols.openai_chat.stream_decoder import ChatDecoder
 from yescale.protocols.openai_chat.turns import checked
 from yescale.protocols.openai_chat.words import say_reason
-from yescale.protocols.reading import read, wrong
+from yescale.protocols.reading import read, read_text, wrong
 
 ID: Final = ProtocolId("openai.completions")
 
@@ -69,7 +69,7 @@ def decode_request(body: bytes, words: PathWords = NO_WORDS) -> ChatRequest:
     peek = completions.peek(body, words)
     if isinstance(peek, Fault):
         raise Malformed(peek)
-    wire = checked(read(_WHOLE, body))
+    wire = checked(read_text(_WHOLE, body))
     extras = {name: Raw(bytes(value)) for name, value in checked(read(_FIELDS, body)).items() if _is_extra(name, value)}
     sampling = Sampling(
         temperature=wire.temperature,

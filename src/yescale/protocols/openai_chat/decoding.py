@@ -32,7 +32,7 @@ from yescale.protocols.openai_chat.requests import peek_chat
 from yescale.protocols.openai_chat.responses import said
 from yescale.protocols.openai_chat.turns import Turns, checked
 from yescale.protocols.openai_chat.words import ID
-from yescale.protocols.reading import read, wrong
+from yescale.protocols.reading import read, read_text, wrong
 
 _REQUEST: Final = msgspec.json.Decoder(WireRequest)
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
@@ -58,13 +58,15 @@ def decode_request(body: bytes, words: PathWords = NO_WORDS) -> ChatRequest:
     peek = peek_chat(body, words)
     if isinstance(peek, Fault):
         raise Malformed(peek)
-    wire = checked(read(_REQUEST, body))
+    wire = checked(read_text(_REQUEST, body))
     turns = Turns()
     for number, raw in enumerate(wire.messages):
         turns.read(number, raw)
     messages = turns.finish()
     extras = {name: Raw(bytes(value)) for name, value in checked(read(_FIELDS, body)).items() if _is_extra(name, value)}
     extras |= turns.extras
+    if wire.audio is not None and not isinstance(wire.audio.voice, str):
+        extras["audio"] = _OBJECT.decode(body)["audio"]
     return ChatRequest(
         model=wire.model,
         messages=messages,
@@ -80,7 +82,7 @@ def decode_request(body: bytes, words: PathWords = NO_WORDS) -> ChatRequest:
         output=_output(wire.response_format),
         verbosity=wire.verbosity,
         modalities=tuple(wire.modalities or ()),
-        voice=Voice(name=wire.audio.voice, format=wire.audio.format) if wire.audio is not None else None,
+        voice=_voice(wire),
         stream=wire.stream is True,
         usage_wanted=peek.wants_usage,
         user=wire.user or "",
@@ -89,6 +91,12 @@ def decode_request(body: bytes, words: PathWords = NO_WORDS) -> ChatRequest:
         legacy_functions=wire.functions is not None,
         extras=MappingProxyType({ID: MappingProxyType(extras)} if extras else {}),
     )
+
+
+def _voice(wire: WireRequest) -> Voice | None:
+    """A voice that others may have, too; one of the client's own is known to OpenAI alone."""
+    audio = wire.audio
+    return None if audio is None or not isinstance(audio.voice, str) else Voice(name=audio.voice, format=audio.format)
 
 
 def _is_extra(name: str, value: Raw) -> bool:

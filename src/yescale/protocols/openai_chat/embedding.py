@@ -15,7 +15,7 @@ from yescale.protocols.codec import Encoded, Garbled, Malformed, PathWords
 from yescale.protocols.embedding import EmbedCodec, pack, unpack
 from yescale.protocols.openai_chat.responses import meters
 from yescale.protocols.openai_chat.schema import NOTHING
-from yescale.protocols.reading import read, wrong
+from yescale.protocols.reading import read_text, wrong
 
 _ID: Final = ProtocolId("openai.embeddings")
 _ENCODER: Final = msgspec.json.Encoder()
@@ -54,7 +54,7 @@ _VECTORS: Final = msgspec.json.Decoder(WireVectors)
 
 def decode_request(body: bytes, _: PathWords) -> EmbedRequest:
     """A request. Raises Malformed."""
-    wire = read(_REQUEST, body)
+    wire = read_text(_REQUEST, body)
     if isinstance(wire, Fault):
         raise Malformed(wire)
     known = WireRequest.__struct_fields__

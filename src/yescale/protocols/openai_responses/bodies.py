@@ -22,6 +22,8 @@ _LEAST_OUTPUT: Final = 16  # OpenAI refuses a lower `max_output_tokens`
 # Where another format's budget of thought becomes an effort: https://platform.openai.com/docs/guides/reasoning
 _EFFORTS: Final = ((4_096, "low"), (16_384, "medium"))
 _HOSTED: Final[Mapping[str, str]] = MappingProxyType({"web_search": "web_search", "code_execution": "code_interpreter"})
+_INSIDE: Final = "["  # in the places of fields within items and tools
+_WRITTEN_ANEW: Final = "what holds it is written anew"
 
 
 def encode_request(request: ChatRequest, profile: Profile) -> Encoded:
@@ -48,7 +50,9 @@ def encode_request(request: ChatRequest, profile: Profile) -> Encoded:
     _add_reasoning(body, request.reasoning, profile, losses)
     _add_form(body, request, profile, losses)
     if OWN in request.extras:
-        body.update(request.extras[OWN])
+        own = request.extras[OWN]
+        body.update({name: value for name, value in own.items() if _INSIDE not in name})
+        losses += [Loss(f"extras.{name}", _WRITTEN_ANEW, "setting") for name in own if _INSIDE in name]
     else:
         _add_foreign(body, request, profile)
     losses += (*writer.losses, *_unsaid(request))

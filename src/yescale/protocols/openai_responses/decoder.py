@@ -32,7 +32,7 @@ from yescale.protocols.openai_responses.items import BadItem, kind_of
 from yescale.protocols.openai_responses.responses import why_ended
 from yescale.protocols.openai_responses.schema import WireEvent, WireResponse, said
 from yescale.protocols.openai_responses.usage import meters
-from yescale.protocols.reading import BROKEN
+from yescale.protocols.reading import BROKEN, expect_text
 
 _EVENT: Final = msgspec.json.Decoder(WireEvent)
 _MOST_ITEMS: Final = 4_096
@@ -86,7 +86,7 @@ class ResponsesDecoder:
 
     def _hear(self, name: bytes, data: bytes) -> Iterator[Event]:
         try:
-            wire = _EVENT.decode(data)
+            wire = _EVENT.decode(expect_text(data))
             kind = wire.type or name.decode()
             if kind == "error" or (not kind and b'"error"' in data):
                 yield from self._fail(data)

@@ -240,6 +240,9 @@ def _read_hosted(raw: Raw, kind: HostedKind) -> tuple[Part, ...]:
     """The call; and the result, where one can be shown. Both lie in one item, which the call keeps."""
     wire = _HOSTED.decode(raw)
     call = HostedCall(id=wire.id, tool=kind, arguments=_arguments(wire, kind), origin=OWN, raw=Raw(bytes(raw)))
+    if kind == "web_search":
+        # What was found stands in the citations; formats that pair calls with results want one all the same.
+        return call, HostedResult(call_id=wire.id, tool=kind, origin=OWN, raw=call.raw, failed=wire.status == "failed")
     if kind != "code_execution" or not said(wire.outputs):
         return (call,)
     logs = "".join(each.logs for each in _LOGS.decode(wire.outputs))

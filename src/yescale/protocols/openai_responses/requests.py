@@ -26,7 +26,7 @@ from yescale.protocols.openai_responses.schema import (
     said,
 )
 from yescale.protocols.openai_responses.turns import Turns
-from yescale.protocols.reading import read, wrong
+from yescale.protocols.reading import read, read_text, wrong
 
 T = TypeVar("T")
 
@@ -48,6 +48,9 @@ _QUOTE: Final = ord('"')
 # These are said whole by the canonical form; `tool_choice`, `reasoning` and `text` only in their usual shapes.
 _CANONICAL: Final = frozenset(WireRequest.__struct_fields__) - {"include", "safety_identifier"}
 _USUAL_REASONING: Final = frozenset({"effort", "summary"})
+_OF_TOOLS: Final = frozenset(WireTool.__struct_fields__) - {"tools"}
+_OF_THE_CLIENT: Final = frozenset({b'"function"', b'"custom"'})
+_GROUP: Final = b'"namespace"'
 _USUAL_TEXT: Final = frozenset({"format", "verbosity"})
 _HOSTED_KINDS: Final[Mapping[str, HostedKind]] = MappingProxyType(
     {
@@ -66,11 +69,12 @@ def decode_request(body: bytes, _: PathWords = NO_WORDS) -> ChatRequest:
 
     What this format alone knows travels in `extras`, which are there, be they empty, of every request of this format.
     """
-    wire = _expect(read(_REQUEST, body))
+    wire = _expect(read_text(_REQUEST, body))
     fields = _expect(read(_FIELDS, body))
     _check(wire)
     declared = [(raw, f"tools[{number}]") for number, raw in enumerate(wire.tools or ())]
     turns = _read_input(wire, declared)
+    inner = [found for raw, field in declared for found in _unread_of(raw, field)]
     choice = _read_choice(wire.tool_choice)
     return ChatRequest(
         model=wire.model,
@@ -89,7 +93,7 @@ def decode_request(body: bytes, _: PathWords = NO_WORDS) -> ChatRequest:
         user=wire.user or wire.safety_identifier or "",
         cache_key=wire.prompt_cache_key or "",
         service_tier=wire.service_tier or "",
-        extras=MappingProxyType({OWN: MappingProxyType(_extras(fields, choice))}),
+        extras=MappingProxyType({OWN: MappingProxyType(_extras(fields, choice) | dict(inner) | turns.unread)}),
     )
 
 
@@ -146,6 +150,17 @@ def _read_tools(raw: Raw, field: str) -> Iterator[Tool | HostedTool]:
             words = "\n\n".join(filter(None, (group.description, tool.description)))
             tool = replace(tool, name=full_name(group.name, tool.name), description=words, group=group.name)
         yield tool
+
+
+def _unread_of(raw: Raw, field: str) -> Iterator[tuple[str, Raw]]:
+    """The fields of a tool of the client's, or of a group's members, that no other format has; by their places."""
+    fields = _expect(read(_FIELDS, bytes(raw), field))
+    kind = bytes(fields.get("type", b""))
+    if kind in _OF_THE_CLIENT:
+        yield from ((f"{field}.{name}", Raw(bytes(value))) for name, value in fields.items() if name not in _OF_TOOLS)
+    elif kind == _GROUP:
+        for number, member in enumerate(_expect(read(_TOOL, bytes(raw), field)).tools or ()):
+            yield from _unread_of(member, f"{field}.tools[{number}]")
 
 
 def _read_tool(raw: Raw, wire: WireTool, field: str) -> Tool | HostedTool:

@@ -13,7 +13,7 @@ from yescale.protocols.codec import Garbled
 from yescale.protocols.openai_responses.items import BadItem, kind_of, read_item
 from yescale.protocols.openai_responses.schema import WireContent, WireMessage, WireResponse, WireScore
 from yescale.protocols.openai_responses.usage import meters
-from yescale.protocols.reading import BROKEN
+from yescale.protocols.reading import BROKEN, expect_text
 
 _RESPONSE: Final = msgspec.json.Decoder(WireResponse)
 _MESSAGE: Final = msgspec.json.Decoder(WireMessage)
@@ -27,7 +27,7 @@ _INCOMPLETE: Final[Mapping[str, StopReason]] = MappingProxyType(
 def decode_response(body: bytes) -> ChatResponse:
     """A whole answer. Raises Garbled."""
     try:
-        wire = _RESPONSE.decode(body)
+        wire = _RESPONSE.decode(expect_text(body))
         if wire.output is None:
             raise Garbled("the answer has no output")
         parts = read_parts(wire.output)

@@ -1,5 +1,10 @@
 """From a flat list of items to turns: neighbours on one side make one turn, and a new message begins a new one."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
@@ -10,6 +15,18 @@ from yescale.protocols.openai_responses.carriers import call_seal, open_carrier
 from yescale.protocols.openai_responses.items import BadItem, Role, kind_of, read_item
 from yescale.protocols.reading import BROKEN, explain, wrong
 
+_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
+# What few items say and only OpenAI understands: which part of its work a message is, and who called a tool.
+_SELDOM: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "message": ("phase",),
+        "function_call": ("caller",),
+        "function_call_output": ("caller",),
+        "custom_tool_call": ("caller",),
+        "custom_tool_call_output": ("caller",),
+    }
+)
+
 
 class Turns:
     """The turns of a request as its items come in. The leading system words are kept apart."""
@@ -17,12 +34,16 @@ class Turns:
     def __init__(self, instructions: str | None) -> None:
         self.system: list[Text] = [] if instructions is None else [Text(text=instructions)]
         self.messages: list[Message] = []
+        self.unread: dict[str, Raw] = {}  # fields of items that no other format has, by their places
         self._role: Role = "user"
         self._parts: list[Part] = []
 
     def add(self, raw: Raw, field: str) -> None:
         """Take in the next item. Raises Malformed."""
         kind, role, parts = _read(raw, field)
+        if kind in _SELDOM and any(b'"%b"' % name.encode() in bytes(raw) for name in _SELDOM[kind]):
+            fields = _FIELDS.decode(raw)
+            self.unread |= {f"{field}.{name}": Raw(bytes(fields[name])) for name in _SELDOM[kind] if name in fields}
         if role == "system" and not self.messages and not self._parts:
             words = [part for part in parts if isinstance(part, Text)]
             self.system += words

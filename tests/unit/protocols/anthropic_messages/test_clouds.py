@@ -49,6 +49,15 @@ def test_a_request_is_anthropic_s_with_a_version_and_without_what_the_path_says(
     assert wire["future_field"] == {"a": 1.1}
 
 
+@pytest.mark.parametrize("codec", [BEDROCK.codec, VERTEX.codec])
+def test_what_is_the_envelope_s_own_is_not_the_client_s_to_say(codec: Any) -> None:
+    """Promise 29: a beta that a provider does not know must not reach it through the body."""
+    request = asked(anthropic_beta=["nothing-2020-01-01"], anthropic_version="2020-01-01")
+    encoded = codec.encode_request(request, said.PLAIN)
+    assert b"2020-01-01" not in encoded.body
+    assert [loss.what for loss in encoded.losses] == ["extras.anthropic_version", "extras.anthropic_beta"]
+
+
 def test_frames_tell_the_same_events_as_anthropic_s_stream() -> None:
     direct = CODEC.stream_decoder(100_000)
     wanted = [*direct.feed(said.sse(*STREAM)), *direct.finish()]

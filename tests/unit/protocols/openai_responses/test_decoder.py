@@ -50,6 +50,7 @@ PARTS = (
     HostedCall(
         id="ws_1", tool="web_search", arguments='{"type": "search", "query": "weather"}', origin=OWN, raw=raw(SEARCH)
     ),
+    HostedResult(call_id="ws_1", tool="web_search", origin=OWN, raw=raw(SEARCH)),
     HostedCall(
         id="ci_1",
         tool="code_execution",
@@ -178,7 +179,7 @@ def test_an_item_that_only_the_last_event_has_is_read_from_there(only: int) -> N
 def test_an_item_that_never_began_comes_with_its_end() -> None:
     events = tell([CREATED, done(0, REASONING), done(1, MESSAGE), completed([])])
     assert check(events) == []
-    assert assemble(events).choices[0].parts == (PARTS[0], *PARTS[4:6])
+    assert assemble(events).choices[0].parts == (PARTS[0], *PARTS[5:7])
 
 
 def test_items_that_grow_side_by_side_come_one_after_another() -> None:

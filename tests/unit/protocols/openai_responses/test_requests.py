@@ -201,6 +201,7 @@ CASES = [
                 HostedCall(
                     id="ws_1", tool="web_search", arguments=json.dumps(SEARCH["action"]), origin=OWN, raw=raw(SEARCH)
                 ),
+                HostedResult(call_id="ws_1", tool="web_search", origin=OWN, raw=raw(SEARCH)),
             ),
             turn(
                 ToolResult(call_id="c1", content=(Text(text="one"),)),
