@@ -67,6 +67,7 @@ class ResponsesTap:
     def __init__(self, _keep_usage: bool, max_event_bytes: int) -> None:
         self._framer = sse.Framer(max_event_bytes)
         self.usage: Usage | None = None
+        self.partial = False  # usage comes with the end
         self.done = False
         self.finished = False
         self.error: UpstreamError | None = None
