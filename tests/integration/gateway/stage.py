@@ -113,6 +113,7 @@ class Saw(Struct, frozen=True, kw_only=True):
     """What a client got. `whole`: it ended as HTTP says it must."""
 
     status: int = 0
+    headers: Mapping[str, str] = {}
     body: bytes = b""
     whole: bool = False
 
@@ -270,13 +271,14 @@ async def _hear(client: Client) -> Saw:
         status, headers = await client.head()
         heard: list[bytes] = []
         if headers.get("transfer-encoding") != "chunked":
-            return Saw(status=status, body=await client.reader.readexactly(int(headers["content-length"])), whole=True)
+            body = await client.reader.readexactly(int(headers["content-length"]))
+            return Saw(status=status, headers=headers, body=body, whole=True)
         try:
             while piece := await client.chunk():
                 heard.append(piece)
         except (asyncio.IncompleteReadError, ConnectionError):
-            return Saw(status=status, body=b"".join(heard))
-        return Saw(status=status, body=b"".join(heard), whole=True)
+            return Saw(status=status, headers=headers, body=b"".join(heard))
+        return Saw(status=status, headers=headers, body=b"".join(heard), whole=True)
     finally:
         client.leave()
 
