@@ -11,7 +11,7 @@ from yescale.domain.usage import INPUT_METERS, OUTPUT_METERS, Meter, Usage
 from yescale.gateway.admission import UNSTATED_CONTEXT, Order
 from yescale.pricing.book import Facts, Unpriced
 from yescale.pricing.quote import quote, quote_at
-from yescale.protocols.passthrough import BYTES_PER_TOKEN, Answer
+from yescale.protocols.passthrough import BYTES_PER_TOKEN, Answer, Tap
 
 _REQUESTS: Final = Meter.REQUESTS
 _ENDLESS: Final = 2**62
@@ -85,6 +85,11 @@ def measure(order: Order, answer: Answer, body: bytes) -> Served:
     if usage is not None and believable(order, usage):
         return Served(usage, 0, believed=True)
     return Served(usage, answer.text_bytes(body))
+
+
+def heard(tap: Tap) -> Served:
+    """What a stream says of itself so far."""
+    return Served(tap.usage, tap.text_bytes, partial=tap.partial)
 
 
 def affordable_bytes(order: Order, cost: Nano) -> int:

@@ -256,8 +256,7 @@ class Passage:
     @property
     def _served(self) -> Served | None:
         """What a stream brought so far."""
-        tap = self._tap
-        return None if tap is None else Served(tap.usage, tap.text_bytes, partial=tap.partial)
+        return None if self._tap is None else endings.heard(self._tap)
 
     @property
     def _begun(self) -> bool:
