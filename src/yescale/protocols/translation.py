@@ -179,10 +179,11 @@ class TranslatingTap:
                 case _:
                     pass
             out.append(encode(event))
-        if not out:
+        said = b"".join(out)
+        if not said:
             return b""
         held, self._held = self._held, b""
-        return held + b"".join(out)
+        return held + said
 
 
 def _size_of(response: ChatResponse) -> int:

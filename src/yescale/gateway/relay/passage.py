@@ -45,7 +45,7 @@ class Passage:
 
     __slots__ = (
         "_amount", "_committed", "_drain_bytes", "_ended", "_exchange", "_first_at", "_flowing", "_gone_at", "_id",
-        "_order", "_parts", "_pipe", "_quiet", "_relay", "_reservation", "_size", "_surface", "_tap", "_timer",
+        "_order", "_owed", "_parts", "_pipe", "_quiet", "_relay", "_reservation", "_size", "_surface", "_tap", "_timer",
         "_tries", "_wrote_at", "turn",
     )  # fmt: skip
 
@@ -71,6 +71,7 @@ class Passage:
         self._gone_at = 0.0
         self._drain_bytes = 0
         self._amount: Nano = 0
+        self._owed: Served | None = None  # what a failed attempt's provider says that it bills
         self._committed = False
         self._ended = False
         self.turn: Turn | None = None  # of a call whose answer is kept
@@ -122,6 +123,9 @@ class Passage:
         self._tries.close(status, failure)
         if verdict.counts:
             self._tries.blame()
+        tap = self._tap
+        if tap is not None and tap.usage and not tap.partial and any(tap.usage.values()):
+            self._owed = endings.heard(tap)
         self._pipe, self._tap, self._size = None, None, 0
         self._parts.clear()
         if self._gone_at:
@@ -430,11 +434,12 @@ class Passage:
 
     def _give_up(self, fault: Fault) -> None:
         """No candidate is left."""
-        outcome: Outcome = "deadline" if fault is faults.UPSTREAM_TIMEOUT else "upstream_error"
+        failed: Outcome = "upstream_error" if self._owed is None else "upstream_cut"
+        outcome: Outcome = "deadline" if fault is faults.UPSTREAM_TIMEOUT else failed
         if not self._tries.notes:
             outcome = "refused"
         status = 200 if self._exchange.begun else fault.status
-        self._settle(Ending(outcome=outcome, status=status, code=fault.code), None, partial(self._tell, fault))
+        self._settle(Ending(outcome=outcome, status=status, code=fault.code), self._owed, partial(self._tell, fault))
 
     def _tell(self, fault: Fault) -> None:
         if self._exchange.begun:
