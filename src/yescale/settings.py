@@ -21,10 +21,12 @@ from yescale.tuning import (
     ControlSettings,
     Count,
     JournalSettings,
+    MarketSettings,
     MemorySettings,
     MoneySettings,
     RelaySettings,
     ServerSettings,
+    StatisticsSettings,
 )
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
@@ -54,6 +56,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     server: ServerSettings = ServerSettings()
     control: ControlSettings = ControlSettings()
     memory: MemorySettings = MemorySettings()
+    market: MarketSettings = MarketSettings()
+    statistics: StatisticsSettings = StatisticsSettings()
     log_level: Literal["debug", "info", "warning", "error"] = "info"  # what is written to stderr
 
     @property

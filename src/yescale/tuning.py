@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from yescale.wire.limits import ClientLimits, Deadlines, Limits
+from yescale.wire.limits import ClientLimits, Deadlines, Limits, TunnelLimits
 
 Count = Annotated[int, Meta(ge=0)]
 Some = Annotated[int, Meta(ge=1)]
@@ -59,6 +59,7 @@ class RelaySettings(Struct, frozen=True, kw_only=True):
     secret_rest_s: Seconds = 60.0  # after an upstream 401, 402 or 403
     deadlines: Deadlines = Deadlines()
     connections: ClientLimits = ClientLimits()
+    tunnels: TunnelLimits = TunnelLimits()
 
 
 class ServerSettings(Struct, frozen=True, kw_only=True):
@@ -86,6 +87,20 @@ class ControlSettings(Struct, frozen=True, kw_only=True):
     poll_s: Seconds = 1.0  # the change feed
     heartbeat_s: Seconds = 5.0  # of this node, written to the database
     trial_nano: Count = 1_000_000_000  # credit of a new account: $1
+
+
+class StatisticsSettings(Struct, frozen=True, kw_only=True):
+    """The figures that the catalogue shows of models."""
+
+    days: Annotated[int, Meta(ge=1, le=36_500)] = 7  # whose calls they are of
+    every_s: Annotated[float, Meta(gt=0)] = 20.0  # how often new calls are counted; they show at the next count
+
+
+class MarketSettings(Struct, frozen=True, kw_only=True):
+    """What credit and dollars cost in dong, for the savings that the catalogue shows."""
+
+    vnd_per_credit: Some = 8_000  # top-up price of one US dollar of credit
+    vnd_per_usd: Some = 26_000  # the market's rate of one US dollar
 
 
 class MemorySettings(Struct, frozen=True, kw_only=True):

@@ -96,6 +96,12 @@ RANK: Final = (
     Argument("--priority", kind=int, metavar="P", help="higher ones are tried first (0)"),
     Argument("--weight", kind=int, metavar="W", help="its share among channels of the same priority (1)"),
 )
+DRAIN: Final = (
+    Argument(
+        "--drain-s", kind=float, metavar="S", help="read on so long for the usage when a client left; 0: cancel (30)"
+    ),
+    Argument("--drain-cost", metavar="USD", help="and for this much of further output at most (0.05)"),
+)
 GROUPS_HELP: Final = "the groups that may use it"
 QUOTA: Final = (
     Argument("--quota", kind=int, apart="limit", metavar="Q", help="what it may spend: 500,000 quota are 1 USD"),
@@ -114,6 +120,7 @@ OPERATIONS: Final = (
             replace(MODELS, required=True),
             Argument("--groups", kind=words_of, default=("default",), metavar="G,H", help=f"{GROUPS_HELP} (default)"),
             *RANK,
+            *DRAIN,
         ),
     ),
     Operation(
@@ -128,6 +135,7 @@ OPERATIONS: Final = (
             MODELS,
             Argument("--groups", kind=words_of, metavar="G,H", help=GROUPS_HELP),
             *RANK,
+            *DRAIN,
         ),
     ),
     Operation(("channel", "list"), "show all channels, without their secrets"),
@@ -148,6 +156,12 @@ OPERATIONS: Final = (
     ),
     Operation(("model", "list"), "show the catalogue"),
     Operation(("model", "enable"), "offer a model again", (Argument("name", metavar="MODEL", help="the model"),)),
+    Operation(
+        ("model", "pause"), "show a model as under maintenance", (Argument("name", metavar="MODEL", help="the model"),)
+    ),
+    Operation(
+        ("model", "resume"), "show a model as usual again", (Argument("name", metavar="MODEL", help="the model"),)
+    ),
     Operation(
         ("model", "deprecate"),
         "tell callers that a model will go, or refuse it",

@@ -156,7 +156,7 @@ def _channels(wishes: Wishes, desk: Desk) -> Iterator[Step]:
     known = _by_name(desk.ask("channel list", {})) if wishes.channels else {}
     for name, wish in wishes.channels.items():
         now = known.get(name)
-        fields = {key: getattr(wish, key) for key in CHANNEL_FIELDS} | {"models": _mapping(wish)}
+        fields = {key: getattr(wish, key) for key in CHANNEL_FIELDS} | {"models": _mapping(wish)} | _drain(wish)
         differences = _differences(now, fields)
         if now is None:
             made = {"name": name, "secrets": wish.secrets}
@@ -182,6 +182,12 @@ def _channels(wishes: Wishes, desk: Desk) -> Iterator[Step]:
             )
         if now["enabled"] != wish.enabled:
             yield _switch(name, now["id"], wish)
+
+
+def _drain(wish: ChannelWish) -> dict[str, Any]:
+    """What is said of reading on after a client left."""
+    said = {} if wish.drain_s is None else {"drain_s": wish.drain_s}
+    return said if wish.drain_cost is None else {**said, "drain_cost": f"{decimal_of(wish.drain_cost).normalize():f}"}
 
 
 def _switch(name: str, number: int, wish: ChannelWish) -> Step:

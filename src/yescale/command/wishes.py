@@ -55,6 +55,8 @@ class ChannelWish(Struct, frozen=True, forbid_unknown_fields=True):
     groups: tuple[str, ...] = ("default",)
     priority: int = 0
     weight: int = 1
+    drain_s: float | None = None  # None: as it is
+    drain_cost: Amount | None = None
     enabled: bool = True
 
 

@@ -24,12 +24,14 @@ from yescale.control.draws import Draws, Lender
 from yescale.control.heartbeat import Heartbeat
 from yescale.control.http import HttpServer, build_app
 from yescale.control.internal import Badge, LinkServer
+from yescale.control.market import Market
 from yescale.control.memory import MemoryServer
 from yescale.control.node import HomeLock, HomeTaken, read_node_id
 from yescale.control.notes import NOTE_FILE
 from yescale.control.secrets import Vault, open_vault
 from yescale.control.settlement import Pace, Settlement
 from yescale.control.snapshot import Snapshots
+from yescale.control.statistics import Statistics
 from yescale.control.tokens import Tokens
 from yescale.control.workers import Workers
 from yescale.settings import Settings
@@ -134,6 +136,7 @@ class Control(Struct, frozen=True, kw_only=True):
     draws: Draws
     snapshots: Snapshots
     tokens: Tokens
+    statistics: Statistics
     link: LinkServer
     feed: Feed
     heartbeat: Heartbeat
@@ -161,6 +164,7 @@ def _compose(settings: Settings, database: Database, vault: Vault) -> Control:
     tokens = Tokens()
     snapshots = Snapshots(database, vault, settings.money, tokens)
     settlement = Settlement(database, settings.journals, node, _pace(settings))
+    statistics = Statistics(database, settings.statistics)
     draws = Draws(Lender(database, node), workers, settlement.catch_up, settings.money.recall_s)
 
     async def refresh() -> None:
@@ -172,7 +176,10 @@ def _compose(settings: Settings, database: Database, vault: Vault) -> Control:
         database=database,
         vault=vault,
         trial=settings.control.trial_nano,
+        market=Market(settings.market.vnd_per_credit, settings.market.vnd_per_usd),
         memory=settings.memory,
+        figures=statistics.figures,
+        rests=statistics.rests,
         note_file=settings.home / NOTE_FILE,
         catch_up=settlement.catch_up_soon,
         announce=feed.announce,
@@ -186,6 +193,7 @@ def _compose(settings: Settings, database: Database, vault: Vault) -> Control:
         draws=draws,
         snapshots=snapshots,
         tokens=tokens,
+        statistics=statistics,
         link=link,
         feed=feed,
         heartbeat=Heartbeat(database, node, secrets.token_hex(16), workers.tell_of_node),
@@ -203,6 +211,7 @@ async def _serving(settings: Settings, control: Control) -> AsyncGenerator[None]
         control.heartbeat.run(settings.control.heartbeat_s, settings.money.lost_node_s),
         sweep(control.context),
         once.sweep(control.context),
+        control.statistics.run(),
     )
     try:
         async with _run_beside(loops):

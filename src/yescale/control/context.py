@@ -5,9 +5,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from yescale.control.figures import NO_FIGURES, Figures
 from yescale.control.market import Market
 from yescale.control.secrets import Vault
-from yescale.domain.ids import PurseId
+from yescale.domain.ids import ChannelId, PurseId
 from yescale.domain.money import NANO_PER_USD, Nano
 from yescale.store.database import Database
 from yescale.tuning import MemorySettings
@@ -21,6 +22,16 @@ def _no_one(purse: PurseId) -> None:
     """Offline no one holds money."""
 
 
+def _nothing_counted(_model: str) -> Figures:
+    """Offline nobody counts calls."""
+    return NO_FIGURES
+
+
+def _all_well(_channel: ChannelId) -> bool:
+    """Offline nobody knows how channels are."""
+    return False
+
+
 class Context(Struct, frozen=True, kw_only=True):
     """Handed to every operation and route. The defaults are those of an offline command line."""
 
@@ -31,5 +42,7 @@ class Context(Struct, frozen=True, kw_only=True):
     memory: MemorySettings = MemorySettings()  # of the responses that are kept
     note_file: Path | None = None  # bootstrap.json: where the first password stands until it is changed
     catch_up: Callable[[], Awaitable[None]] = _nothing  # before money is read: settle the journals
+    figures: Callable[[str], Figures] = _nothing_counted  # what the last days' calls say of a model
+    rests: Callable[[ChannelId], bool] = _all_well  # whether a channel fails all that it is asked
     announce: Callable[[], Awaitable[None]] = _nothing  # after a write: pass the changes on at once
     recall: Callable[[PurseId], None] = _no_one  # leases hold more than a lowered limit leaves

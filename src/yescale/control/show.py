@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from yescale.control.billing_words import describe, other_of, read_lines
+from yescale.control.figures import Figures
 from yescale.control.limits import remaining_quota, used_quota
 from yescale.control.market import Market, compare, price_text
 from yescale.control.views import KeyView, LogView, ModelView, TaskView, UsageView, UserView
@@ -22,6 +23,7 @@ from yescale.store.tasks import TaskRow
 _EXPIRED: Final = 3
 _EXHAUSTED: Final = 4
 _ENABLED: Final = 1
+_NORMAL: Final = 1  # not under maintenance
 _ROW_IDS: Final = 1024  # users see row ids modulo this: how many rows the installation has is not theirs to know
 _DETAILS: Final = msgspec.json.Decoder(CallDetails)
 _DAY_S: Final = 86_400
@@ -153,8 +155,10 @@ def show_task(row: TaskRow) -> TaskView:
     )
 
 
-def show_model(row: CatalogueRow, ratio: Ratio, market: Market) -> ModelView:
-    """A catalogue row with what it costs here and at its provider."""
+def show_model(row: CatalogueRow, ratio: Ratio, market: Market, figures: Figures, *, up: bool) -> ModelView:
+    """A catalogue row with what it costs here and at its provider, and how its last calls went. `up`: a channel that
+    is well serves it.
+    """
     per_request = row.list_request is not None and row.billing_type == "pay-per-request"
     listed = row.list_request if per_request else row.list_input
     official = row.official_request if per_request else row.official_input
@@ -176,16 +180,16 @@ def show_model(row: CatalogueRow, ratio: Ratio, market: Market) -> ModelView:
         group_ratio=float(Decimal(ratio) / RATIO_ONE),
         saving=0.0 if saving is None else float(saving.percent),
         saving_details="" if saving is None else saving.explain(unit),
-        uptime=row.uptime,
+        uptime=int(up and row.uptime == _NORMAL),
         is_deprecation=row.is_deprecation,
         is_hot=int(row.is_hot),
         is_image=int(row.is_image),
         is_web_access=int(row.is_web_access),
-        quality_api=row.quality_api,
-        avg_time_low=row.avg_time_low,
-        avg_time_normal=row.avg_time_normal,
-        avg_time_high=row.avg_time_high,
-        throughput=row.throughput,
+        quality_api=figures.quality,
+        avg_time_low=figures.low,
+        avg_time_normal=figures.normal,
+        avg_time_high=figures.high,
+        throughput=figures.throughput,
         max_input=row.max_input,
         max_output=row.max_output or None,
         knowledge_cutoff=row.knowledge_cutoff,

@@ -39,6 +39,7 @@ from yescale.pricing.book import PriceBook, Unpriced
 from yescale.pricing.quote import quote as price
 from yescale.store.accounts import AccountRow, find_account
 from yescale.store.catalogue import find_model, list_models
+from yescale.store.channels import list_channels
 from yescale.store.groups import list_groups
 from yescale.store.keys import KeyRow, find_key, list_keys
 from yescale.store.logs import LogFilter, find_logs, usage_by
@@ -269,8 +270,15 @@ async def read_models(_caller: Caller, desk: Desk) -> Answer[list[ModelView]]:
     async with desk.database.reading() as connection:
         rows = await list_models(connection)
         ratios = {group.name: group.ratio for group in await list_groups(connection)}
+        channels = await list_channels(connection, enabled_only=True)
+    up = {name for channel in channels if not desk.rests(channel.id) for name in channel.models}
     shown = (row for row in rows if not row.name.endswith("*"))
-    return Answer(data=[show_model(row, ratios.get(row.group, RATIO_ONE), desk.market) for row in shown])
+    return Answer(
+        data=[
+            show_model(row, ratios.get(row.group, RATIO_ONE), desk.market, desk.figures(row.name), up=row.name in up)
+            for row in shown
+        ]
+    )
 
 
 @router.get("/usage")

@@ -76,9 +76,10 @@ class MessageEnd(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class UsageReport(Struct, frozen=True, gc=False):
-    """The usage up to here; the last one is the whole call's."""
+    """The usage up to here; the last one is the whole call's. `partial`: its output may still grow."""
 
     usage: Usage
+    partial: bool = False
 
 
 class StreamError(Struct, frozen=True, kw_only=True, gc=False):

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from yescale.domain import faults
 from yescale.domain.faults import Fault
+from yescale.domain.ids import ChannelId
 from yescale.domain.money import NANO_PER_USD, RATIO_ONE
 from yescale.domain.price import PriceRule
 from yescale.domain.snapshot import Model
@@ -28,11 +29,24 @@ class Page(Struct, frozen=True, kw_only=True, gc=False):
     before: str = ""
 
 
+class Stand(Struct, frozen=True, kw_only=True):
+    """From where the models are seen: a group's place in a table, and which channels rest right now."""
+
+    table: Table
+    group: str
+    rests: Callable[[ChannelId], bool]
+
+    def up(self, model: Model) -> bool:
+        """Whether a channel that does not rest serves a model."""
+        tiers = self.table.tiers(self.group, model.name)
+        return any(not self.rests(candidate.channel.id) for tier in tiers for candidate in tier.candidates)
+
+
 class Shape(Struct, frozen=True):
     """A list, and one model of it."""
 
-    all: Callable[[Sequence[Model], Table, str, Page], object]
-    one: Callable[[Model, Table, str], object]
+    all: Callable[[Sequence[Model], Stand, Page], object]
+    one: Callable[[Model, Stand], object]
 
 
 def read_page(query: bytes) -> Page | Fault:
@@ -64,13 +78,13 @@ def _cut(models: Sequence[Model], page: Page) -> tuple[Sequence[Model], bool]:
 # --- OpenAI: https://platform.openai.com/docs/api-reference/models/list
 
 
-def _list_openai(models: Sequence[Model], table: Table, group: str, _: Page) -> object:
-    return {"object": "list", "success": True, "data": [_describe(model, table, group) for model in models]}
+def _list_openai(models: Sequence[Model], stand: Stand, _: Page) -> object:
+    return {"object": "list", "success": True, "data": [_describe(model, stand) for model in models]}
 
 
-def _describe(model: Model, table: Table, group: str) -> dict[str, object]:
+def _describe(model: Model, stand: Stand) -> dict[str, object]:
     """One entry: OpenAI's four fields, and what else a client would ask for. Prices are before the group's ratio."""
-    known = table.group(group)
+    known = stand.table.group(stand.group)
     return {
         "id": model.name,
         "object": "model",
@@ -81,8 +95,11 @@ def _describe(model: Model, table: Table, group: str) -> dict[str, object]:
         "input_modalities": model.input_modalities,
         "output_modalities": model.output_modalities,
         "operations": model.operations,
-        "prices": _prices(table.book.rules(model.priced_as)),
+        "prices": _prices(stand.table.book.rules(model.priced_as)),
         "group_ratio": _decimal(RATIO_ONE if known is None else known.ratio, RATIO_ONE),
+        "uptime": int(stand.up(model)),
+        "is_deprecation": model.deprecation,
+        "alternative_info": model.alternative or None,
     }
 
 
@@ -108,14 +125,14 @@ def _decimal(value: int, unit: int) -> str:
 # --- Anthropic: https://docs.anthropic.com/en/api/models-list
 
 
-def _list_anthropic(models: Sequence[Model], table: Table, group: str, page: Page) -> object:
+def _list_anthropic(models: Sequence[Model], stand: Stand, page: Page) -> object:
     shown, more = _cut(models, page)
-    data = [_name_anthropic(model, table, group) for model in shown]
+    data = [_name_anthropic(model, stand) for model in shown]
     ends = {"first_id": shown[0].name, "last_id": shown[-1].name} if shown else {"first_id": None, "last_id": None}
     return {"data": data, "has_more": more, **ends}
 
 
-def _name_anthropic(model: Model, _table: Table, _group: str) -> dict[str, object]:
+def _name_anthropic(model: Model, _: Stand) -> dict[str, object]:
     created = datetime.fromtimestamp(model.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {"type": "model", "id": model.name, "display_name": model.name, "created_at": created}
 
@@ -123,13 +140,13 @@ def _name_anthropic(model: Model, _table: Table, _group: str) -> dict[str, objec
 # --- Google: https://ai.google.dev/api/models
 
 
-def _list_gemini(models: Sequence[Model], table: Table, group: str, page: Page) -> object:
+def _list_gemini(models: Sequence[Model], stand: Stand, page: Page) -> object:
     shown, more = _cut(models, page)
-    entries = [_name_gemini(model, table, group) for model in shown]
+    entries = [_name_gemini(model, stand) for model in shown]
     return {"models": entries, "nextPageToken": shown[-1].name if more else None}
 
 
-def _name_gemini(model: Model, _table: Table, _group: str) -> dict[str, object]:
+def _name_gemini(model: Model, _: Stand) -> dict[str, object]:
     methods = (*(_GENERATES if "chat" in model.operations else ()), *(_EMBEDS if "embed" in model.operations else ()))
     return {
         "name": f"models/{model.name}",

@@ -11,7 +11,7 @@ from yescale.domain.ids import ModelName
 from yescale.domain.link import KeyRecord
 from yescale.gateway import admission, answers, catalogues
 from yescale.gateway.admission import Credentials
-from yescale.gateway.catalogues import Shape
+from yescale.gateway.catalogues import Shape, Stand
 from yescale.gateway.keys import Unavailable
 from yescale.gateway.relay.relay import Relay
 from yescale.gateway.surfaces import Surface
@@ -70,19 +70,20 @@ class Listing:
             self._exchange.respond(200, answers.head(self._id.encode()), answer)
 
     def _answer(self, key: KeyRecord) -> bytes | Fault:
-        table = self._relay.table
-        shape = self._shape()
+        relay, shape = self._relay, self._shape()
+        table, now = relay.table, relay.now()
+        stand = Stand(table=table, group=key.group, rests=lambda channel: relay.health.resting(channel, now))
         if not self._asked:
             found = (table.model(ModelName(name)) for name in admission.visible_models(key, table))
             page = catalogues.read_page(self._exchange.query)
             if isinstance(page, Fault):
                 return page
-            return _JSON.encode(shape.all([model for model in found if model is not None], table, key.group, page))
+            return _JSON.encode(shape.all([model for model in found if model is not None], stand, page))
         name = ModelName(self._asked)
         model = table.model(name)
         if model is None or not table.tiers(key.group, name) or (key.models is not None and name not in key.models):
             return admission.not_found(name, key, table)
-        return _JSON.encode(shape.one(model, table, key.group))
+        return _JSON.encode(shape.one(model, stand))
 
     def _shape(self) -> Shape:
         """Anthropic's clients ask the same path as OpenAI's, with a header of their own."""

@@ -21,6 +21,7 @@ class Tap(Protocol):
     """Listens to a stream as it passes. `feed` gives what may go to the client: whole events only."""
 
     usage: Usage | None  # last one wins
+    partial: bool  # what it says of the output is not the last word
     done: bool  # the format's end mark has passed
     finished: bool  # a choice said why it stopped
     error: UpstreamError | None  # the upstream sent an error as an event; it and what follows are withheld

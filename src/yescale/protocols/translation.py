@@ -32,8 +32,12 @@ from yescale.protocols.codec import (
     UpstreamCodec,
 )
 from yescale.protocols.embedding import EmbedCodec
-from yescale.protocols.passthrough import Answer, AnyFormat, Change, Format, Tap, UpstreamError
+from yescale.protocols.passthrough import BYTES_PER_TOKEN, Answer, AnyFormat, Change, Format, Tap, UpstreamError
 
+# A picture has 1,290 tokens: https://ai.google.dev/gemini-api/docs/image-generation. Sound has about 20 a second, whose
+# base64 has 64,000 characters as 24 kHz PCM.
+_PICTURE: Final = 1_290 * BYTES_PER_TOKEN
+_SOUND: Final = 64_000 // (20 * BYTES_PER_TOKEN)
 _UNREADABLE: Final = UpstreamError(message="The provider's stream could not be read.")
 
 
@@ -118,13 +122,14 @@ class TranslatingTap:
     nothing yet, and another candidate may be tried.
     """
 
-    __slots__ = ("_decoder", "_encoder", "_held", "done", "error", "finished", "text_bytes", "usage")
+    __slots__ = ("_decoder", "_encoder", "_held", "done", "error", "finished", "partial", "text_bytes", "usage")
 
     def __init__(self, decoder: StreamDecoder, encoder: StreamEncoder) -> None:
         self._decoder = decoder
         self._encoder = encoder
         self._held = b""
         self.usage: Usage | None = None
+        self.partial = False
         self.done = False
         self.finished = False
         self.error: UpstreamError | None = None
@@ -159,11 +164,11 @@ class TranslatingTap:
                 continue
             match event:
                 case PartDelta():
-                    self.text_bytes += len(event.data)
+                    self.text_bytes += _weigh_delta(event)
                 case PartStart():
                     self.text_bytes += _bytes_of(event.part)
                 case UsageReport():
-                    self.usage = event.usage
+                    self.usage, self.partial = event.usage, event.partial
                 case MessageEnd():
                     self.finished = True
                 case StreamEnd():
@@ -174,24 +179,43 @@ class TranslatingTap:
                 case _:
                     pass
             out.append(encode(event))
-        if not out:
+        said = b"".join(out)
+        if not said:
             return b""
         held, self._held = self._held, b""
-        return held + b"".join(out)
+        return held + said
 
 
 def _size_of(response: ChatResponse) -> int:
     return sum(_bytes_of(part) for choice in response.choices for part in choice.parts)
 
 
+def _weigh_delta(delta: PartDelta) -> int:
+    """The same of what a part grows by. Seals are no output."""
+    match delta.kind:
+        case "text" | "arguments" | "transcript":
+            return _size(delta.data)
+        case "audio":
+            return len(delta.data) // _SOUND
+        case "seal":
+            return 0
+
+
 def _bytes_of(part: object) -> int:
-    """About how many bytes a model wrote for a part."""
+    """About how many bytes a model wrote for a part: for a picture or a sound, those of text of as many tokens."""
     match part:
         case Text() | Thinking() | Refusal():
-            return len(part.text)
+            return _size(part.text)
         case ToolCall():
-            return len(part.name) + len(part.arguments)
-        case Image() | Audio():
-            return len(part.source.data) if isinstance(part.source, Inline) else 0
+            return _size(part.name) + _size(part.arguments)
+        case Image():
+            return _PICTURE
+        case Audio():
+            return len(part.source.data) // _SOUND if isinstance(part.source, Inline) else 0
         case _:
             return 0
+
+
+def _size(text: str) -> int:
+    """Bytes as UTF-8: four of them count as a token in every script."""
+    return len(text) if text.isascii() else len(text.encode(errors="replace"))

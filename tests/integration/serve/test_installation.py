@@ -219,6 +219,8 @@ channels:
     models: {house: their-house}
     groups: [default, vip]
     weight: 3
+    drain_s: 5
+    drain_cost: 0.010
 users:
   ann: {}
 keys:
@@ -247,15 +249,20 @@ def test_apply_changes_just_what_differs(tmp_path: Path) -> None:
     home, file = tmp_path / "home", tmp_path / "wishes.yaml"
     file.write_text(FILE)
     run(home, "apply", str(file), "--yes", environ={"SPARE_KEY": "canary"})
-    file.write_text(FILE.replace("weight: 3", "weight: 4\n    enabled: false").replace("input: 1.5", "input: 1.6"))
+    file.write_text(
+        FILE.replace("weight: 3", "weight: 4\n    enabled: false")
+        .replace("input: 1.5", "input: 1.6")
+        .replace("0.010", "0")
+    )
     changes = run(home, "apply", str(file), "--yes", environ={"SPARE_KEY": "canary"})["changes"]
     assert [(change["what"], change["differences"]) for change in changes] == [
         ("price of house", ["input: 1.5 -> 1.6 USD"]),
-        ("channel spare", ["weight: 3 -> 4"]),
+        ("channel spare", ["weight: 3 -> 4", "drain_cost: 0.01 -> 0"]),
         ("channel spare", ["enabled: yes -> no"]),
     ]
     (channel,) = run(home, "admin", "channel", "list")
     assert (channel["weight"], channel["enabled"], channel["models"]) == (4, False, {"house": "their-house"})
+    assert (channel["drain_s"], channel["drain_cost"]) == (5.0, "0")
 
 
 def test_apply_sees_that_a_secret_is_another(tmp_path: Path) -> None:

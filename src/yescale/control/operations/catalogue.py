@@ -125,6 +125,16 @@ async def disable_model(context: Context, asked: OneModel) -> object:
     return await _set_enabled(context, asked.name, enabled=False)
 
 
+async def pause_model(context: Context, asked: OneModel) -> object:
+    """Show it as under maintenance; calls go on."""
+    return await _set_uptime(context, asked.name, 0)
+
+
+async def resume_model(context: Context, asked: OneModel) -> object:
+    """Show it as usual again."""
+    return await _set_uptime(context, asked.name, 1)
+
+
 async def deprecate_model(context: Context, asked: DeprecateModel) -> object:
     """Tell callers that it will go, or refuse it, naming what to use instead."""
     if asked.stage not in (0, GOING, GONE):
@@ -253,6 +263,7 @@ def _keep_told(entry: CatalogueEntry, known: CatalogueRow) -> CatalogueEntry:
         official_request=known.official_request,
         official_input=known.official_input,
         official_output=known.official_output,
+        uptime=known.uptime,
         is_deprecation=known.is_deprecation,
         alternative_info=known.alternative_info,
     )
@@ -263,6 +274,12 @@ async def _set_enabled(context: Context, name: ModelName, *, enabled: bool) -> o
         await _update(connection, name, enabled=enabled)
     await context.announce()
     return {"name": name, "enabled": enabled}
+
+
+async def _set_uptime(context: Context, name: ModelName, uptime: int) -> object:
+    async with context.database.writing() as connection:
+        await _update(connection, name, uptime=uptime)
+    return {"name": name, "uptime": uptime}
 
 
 async def _update(connection: AsyncConnection, name: ModelName, **fields: object) -> None:

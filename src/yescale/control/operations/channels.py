@@ -10,6 +10,7 @@ from msgspec.structs import asdict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.control.accounts import is_account
+from yescale.control.catalogue import format_usd, parse_usd
 from yescale.control.context import Context
 from yescale.control.operations.refusals import OperationRefused
 from yescale.control.secrets import SecretUnusable
@@ -38,7 +39,9 @@ _MOST_WEIGHT: Final = 1_000_000
 
 
 class AddChannel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`models`: our name to the provider's; a `*` in both carries a suffix over."""
+    """`models`: our name to the provider's; a `*` in both carries a suffix over. `drain_s` and `drain_cost` (US dollars
+    in decimals): how long, and for how much of further output, to read on for the usage after a client left.
+    """
 
     name: str
     provider: str
@@ -50,6 +53,7 @@ class AddChannel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     weight: int = 1
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     drain_s: float = 30.0
+    drain_cost: str = "0.05"
 
 
 class EditChannel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,6 +70,7 @@ class EditChannel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     weight: int | UnsetType = UNSET
     headers: Mapping[str, str] | UnsetType = UNSET
     drain_s: float | UnsetType = UNSET
+    drain_cost: str | UnsetType = UNSET
 
 
 class OneChannel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,7 +99,8 @@ async def add_channel(context: Context, asked: AddChannel) -> object:
     async with context.database.writing() as connection:
         await _check(connection, fields)
         now_ms = await database_ms(connection)
-        new = convert(fields | {"secrets": seal_secrets(context.vault, asked.secrets)}, NewChannel)
+        sealed = {"secrets": seal_secrets(context.vault, asked.secrets), "drain_cost": parse_usd(asked.drain_cost)}
+        new = convert(fields | sealed, NewChannel)
         channel = await create_channel(connection, new, now_ms=now_ms)
         await changes.note(connection, "snapshot", at_ms=now_ms)
     await context.announce()
@@ -126,6 +132,8 @@ async def edit_channel(context: Context, asked: EditChannel) -> object:
         await _check(connection, fields)
         if "secrets" in fields:
             fields["secrets"] = seal_secrets(context.vault, fields["secrets"])
+        if "drain_cost" in fields:
+            fields["drain_cost"] = parse_usd(fields["drain_cost"])
         await _update(connection, asked.id, fields)
     await context.announce()
     return await _show(context, asked.id)
@@ -190,6 +198,7 @@ def _view(context: Context, row: ChannelRow) -> dict[str, object]:
         "headers": sorted(row.headers),  # names: a value may be a credential
         "enabled": row.status == _ENABLED,
         "drain_s": row.drain_s,
+        "drain_cost": format_usd(row.drain_cost),
     }
 
 
@@ -266,6 +275,14 @@ def _amiss_in_drain(seconds: float) -> str:
     return "" if 0 <= seconds <= 3_600 else "drain_s lies between 0 and 3600 seconds."
 
 
+def _amiss_in_drain_cost(usd: str) -> str:
+    try:
+        parse_usd(usd)
+    except ValueError as error:
+        return f"drain_cost: {error}."
+    return ""
+
+
 def _amiss_in_provider(provider: str) -> str:
     known = ", ".join(PROVIDERS)
     return "" if provider in PROVIDERS else f"There is no provider {provider[:40]!r}; this version knows: {known}."
@@ -281,4 +298,5 @@ _CHECKS: Final[Mapping[str, Callable[[Any], str]]] = {
     "weight": _amiss_in_weight,
     "priority": _amiss_in_priority,
     "drain_s": _amiss_in_drain,
+    "drain_cost": _amiss_in_drain_cost,
 }

@@ -32,6 +32,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         "model list": Operation(catalogue.ListModels, catalogue.list_all_models),
         "model enable": Operation(catalogue.OneModel, catalogue.enable_model),
         "model disable": Operation(catalogue.OneModel, catalogue.disable_model),
+        "model pause": Operation(catalogue.OneModel, catalogue.pause_model),
+        "model resume": Operation(catalogue.OneModel, catalogue.resume_model),
         "model deprecate": Operation(catalogue.DeprecateModel, catalogue.deprecate_model),
         "price set": Operation(catalogue.SetPrice, catalogue.set_price),
         "price list": Operation(catalogue.AskPrices, catalogue.list_all_prices),

@@ -124,6 +124,7 @@ class _TurnTap:
 
     def __init__(self, tap: Tap, shown: Shown, recording: Recording) -> None:
         self.usage: Usage | None = None
+        self.partial = False
         self.done = False
         self.finished = False
         self.error: UpstreamError | None = None
@@ -141,7 +142,7 @@ class _TurnTap:
     def _pass(self, out: bytes) -> bytes:
         tap = self._tap
         self.usage, self.done, self.finished = tap.usage, tap.done, tap.finished
-        self.error, self.text_bytes = tap.error, tap.text_bytes
+        self.error, self.text_bytes, self.partial = tap.error, tap.text_bytes, tap.partial
         if not out:
             return out
         shown = show_events(out, self._shown)

@@ -11,12 +11,13 @@ from yescale.domain.usage import INPUT_METERS, OUTPUT_METERS, Meter, Usage
 from yescale.gateway.admission import UNSTATED_CONTEXT, Order
 from yescale.pricing.book import Facts, Unpriced
 from yescale.pricing.quote import quote, quote_at
-from yescale.protocols.passthrough import BYTES_PER_TOKEN, Answer
+from yescale.protocols.passthrough import BYTES_PER_TOKEN, Answer, Tap
 
 _REQUESTS: Final = Meter.REQUESTS
 _ENDLESS: Final = 2**62
 NOT_REPORTED: Final = "usage not reported: estimated"
 NOT_BELIEVED: Final = "usage not believed: estimated"
+IN_PART: Final = "usage reported in part: output estimated"
 
 
 class Ending(Struct, frozen=True, kw_only=True, gc=False):
@@ -30,12 +31,13 @@ class Ending(Struct, frozen=True, kw_only=True, gc=False):
 
 class Served(Struct, frozen=True, gc=False):
     """What an upstream did for a call: its own count, if it gave one, and about how much text came. `believed`: the
-    count has been looked at.
+    count has been looked at; `partial`: it was made before the end.
     """
 
     reported: Usage | None
     text_bytes: int
     believed: bool = False
+    partial: bool = False
 
 
 class Bill(Struct, frozen=True):
@@ -58,6 +60,9 @@ def bill(order: Order, served: Served) -> Bill:
     reported, note = served.reported, ""
     if reported is not None and (served.believed or believable(order, reported)):
         usage = dict(reported)
+        if served.partial:
+            _add_output(usage, served.text_bytes)
+            note = IN_PART
     else:
         usage = _estimate(order, served.text_bytes)
         note = NOT_REPORTED if reported is None else NOT_BELIEVED
@@ -80,6 +85,11 @@ def measure(order: Order, answer: Answer, body: bytes) -> Served:
     if usage is not None and believable(order, usage):
         return Served(usage, 0, believed=True)
     return Served(usage, answer.text_bytes(body))
+
+
+def heard(tap: Tap) -> Served:
+    """What a stream says of itself so far."""
+    return Served(tap.usage, tap.text_bytes, partial=tap.partial)
 
 
 def affordable_bytes(order: Order, cost: Nano) -> int:
@@ -109,6 +119,14 @@ def _estimate(order: Order, text_bytes: int) -> dict[Meter, int]:
     if order.peek.outputs:
         usage[Meter.OUTPUT_TOKENS] = -(-text_bytes // BYTES_PER_TOKEN)
     return usage
+
+
+def _add_output(usage: dict[Meter, int], text_bytes: int) -> None:
+    """Raise a count that was made before the end to what came by then, where that is more."""
+    counted = sum(count for meter, count in usage.items() if meter in OUTPUT_METERS)
+    more = -(-text_bytes // BYTES_PER_TOKEN) - counted
+    if more > 0:
+        usage[Meter.OUTPUT_TOKENS] = usage.get(Meter.OUTPUT_TOKENS, 0) + more
 
 
 def _price(order: Order, usage: dict[Meter, int]) -> tuple[tuple[Line, ...], list[Meter]]:

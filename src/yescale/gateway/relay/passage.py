@@ -45,7 +45,7 @@ class Passage:
 
     __slots__ = (
         "_amount", "_committed", "_drain_bytes", "_ended", "_exchange", "_first_at", "_flowing", "_gone_at", "_id",
-        "_order", "_parts", "_pipe", "_quiet", "_relay", "_reservation", "_size", "_surface", "_tap", "_timer",
+        "_order", "_owed", "_parts", "_pipe", "_quiet", "_relay", "_reservation", "_size", "_surface", "_tap", "_timer",
         "_tries", "_wrote_at", "turn",
     )  # fmt: skip
 
@@ -71,6 +71,7 @@ class Passage:
         self._gone_at = 0.0
         self._drain_bytes = 0
         self._amount: Nano = 0
+        self._owed: Served | None = None  # what a failed attempt's provider says that it bills
         self._committed = False
         self._ended = False
         self.turn: Turn | None = None  # of a call whose answer is kept
@@ -122,6 +123,9 @@ class Passage:
         self._tries.close(status, failure)
         if verdict.counts:
             self._tries.blame()
+        tap = self._tap
+        if tap is not None and tap.usage and not tap.partial and any(tap.usage.values()):
+            self._owed = endings.heard(tap)
         self._pipe, self._tap, self._size = None, None, 0
         self._parts.clear()
         if self._gone_at:
@@ -147,7 +151,7 @@ class Passage:
             return
         name = failure.name.lower()
         try:
-            if self._committed:
+            if self._begun:
                 self._break_off(attempt, verdicts.cut_fault(failure), name)
             else:
                 self._fail(verdicts.judge_failure(failure), attempt.status, name)
@@ -223,7 +227,7 @@ class Passage:
         """The end mark has come: settle, then send it. The upstream's connection ends on its own."""
         if not self._committed:
             self._commit()
-        self._settle(self._well(200), Served(tap.usage, tap.text_bytes), partial(self._send_last, out))
+        self._settle(self._well(200), self._served, partial(self._send_last, out))
 
     def _send_last(self, out: bytes) -> None:
         if self._costing is not None:
@@ -239,20 +243,31 @@ class Passage:
         """A stream went wrong while its connection may still be up."""
         if attempt is self._tries.current:  # else the call ended while the last events went out
             attempt.cancel()
-            if self._committed:
+            if self._begun:
                 self._break_off(attempt, fault, failure)
             else:
                 self._fail(verdicts.broken(fault), attempt.status, failure)
 
     def _break_off(self, attempt: Attempt, fault: Fault, failure: str) -> None:
         """The answer is incomplete, and must not look complete (promise 28)."""
-        tap = self._tap
-        served = None if tap is None else Served(tap.usage, tap.text_bytes)
         self._tries.close(attempt.status, failure)
         self._tries.blame()
         outcome: Outcome = "deadline" if fault is faults.UPSTREAM_TIMEOUT else "upstream_cut"
         ending = Ending(outcome="client_gone" if self._gone_at else outcome, status=200, code=fault.code, note=failure)
-        self._settle(ending, served, partial(self._exchange.cut, self._surface.format.render_event(fault, self._id)))
+        said = self._surface.format.render_event(fault, self._id)
+        self._settle(ending, self._served, partial(self._exchange.cut, said))
+
+    @property
+    def _served(self) -> Served | None:
+        """What a stream brought so far."""
+        return None if self._tap is None else endings.heard(self._tap)
+
+    @property
+    def _begun(self) -> bool:
+        """Whether a stream has begun for good: its client has some of it, or would have, had it stayed."""
+        tap = self._tap
+        spoken = tap is not None and (tap.text_bytes > 0 or tap.usage is not None)
+        return self._committed or (self._gone_at > 0 and spoken)
 
     # --- whole answers
 
@@ -370,9 +385,9 @@ class Passage:
         """Cancel the upstream and charge what it said, or an estimate of what it did."""
         if self._ended:
             return
-        attempt, tap = self._tries.current, self._tap
+        attempt = self._tries.current
         self._tries.cancel()
-        served = Served(None, 0) if tap is None else Served(tap.usage, tap.text_bytes)
+        served = self._served or Served(None, 0)
         refused = attempt is not None and attempt.status != 0 and attempt.status not in _OK
         self._settle(Ending(outcome="client_gone", status=200, note=why), None if refused else served)
 
@@ -404,9 +419,8 @@ class Passage:
     def _shut(self, fault: Fault) -> None:
         if self._ended:
             return
-        tap = self._tap
         self._tries.cancel()
-        served = Served(tap.usage, tap.text_bytes) if tap is not None and self._committed else None
+        served = self._served if self._committed else None
         status = 200 if self._exchange.begun else fault.status
         self._settle(Ending(outcome="drained", status=status, code=fault.code), served, partial(self._tell, fault))
 
@@ -420,11 +434,12 @@ class Passage:
 
     def _give_up(self, fault: Fault) -> None:
         """No candidate is left."""
-        outcome: Outcome = "deadline" if fault is faults.UPSTREAM_TIMEOUT else "upstream_error"
+        failed: Outcome = "upstream_error" if self._owed is None else "upstream_cut"
+        outcome: Outcome = "deadline" if fault is faults.UPSTREAM_TIMEOUT else failed
         if not self._tries.notes:
             outcome = "refused"
         status = 200 if self._exchange.begun else fault.status
-        self._settle(Ending(outcome=outcome, status=status, code=fault.code), None, partial(self._tell, fault))
+        self._settle(Ending(outcome=outcome, status=status, code=fault.code), self._owed, partial(self._tell, fault))
 
     def _tell(self, fault: Fault) -> None:
         if self._exchange.begun:
@@ -445,8 +460,7 @@ class Passage:
         if self._ended:
             self._exchange.cut()
             return
-        tap = self._tap
-        served = Served(tap.usage, tap.text_bytes) if tap is not None and self._committed else None
+        served = self._served if self._committed else None
         status = 200 if self._exchange.begun else faults.INTERNAL.status
         ending = Ending(outcome="upstream_error", status=status, code=faults.INTERNAL.code, note="defect")
         self._settle(ending, served, partial(self._tell, faults.INTERNAL))

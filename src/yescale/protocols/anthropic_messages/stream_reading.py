@@ -141,7 +141,7 @@ class MessageDecoder:
             input_tokens=sum(count for meter, count in (usage or {}).items() if meter in INPUT_METERS),
         )
         if usage is not None:
-            yield UsageReport(usage)
+            yield UsageReport(usage, partial=True)
 
     def _open(self, wire: WireEvent) -> Iterator[Event]:
         if self._block != _NO_BLOCK or self._ended or wire.index < 0:
@@ -217,7 +217,7 @@ class MessageDecoder:
             self._usage = merge(self._usage, read_usage(wire.usage))
             usage = meters(self._usage)
             if usage is not None:
-                yield UsageReport(usage)
+                yield UsageReport(usage, partial=not self._reason)
 
     def _stop(self) -> Iterator[Event]:
         if self._block != _NO_BLOCK:

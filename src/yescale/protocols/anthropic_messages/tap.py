@@ -8,10 +8,10 @@ from yescale.domain.usage import Meter, Usage
 from yescale.protocols import sse
 from yescale.protocols.anthropic_messages.errors import read_error
 from yescale.protocols.anthropic_messages.responses import text_bytes
-from yescale.protocols.anthropic_messages.schema import WireEvent
+from yescale.protocols.anthropic_messages.schema import WireEvent, WireUsage
 from yescale.protocols.anthropic_messages.taking import said
 from yescale.protocols.anthropic_messages.usage import NONE_SAID, input_meters, merge, meters, read_usage
-from yescale.protocols.passthrough import BYTES_PER_TOKEN, UpstreamError
+from yescale.protocols.passthrough import UpstreamError
 
 _EVENT: Final = msgspec.json.Decoder(WireEvent)
 _BROKEN: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
@@ -23,17 +23,16 @@ _BACKSLASH: Final = 0x5C
 class MessageTap:
     """One stream. Blocks of the usual deltas pass after a few byte searches.
 
-    Until the usage of the whole has come, what is known is the prompt's, beside an estimate of the output so far.
+    Until the usage of the whole has come, `usage` is the prompt's, with the little output that its start tells of.
     """
 
-    __slots__ = ("_framer", "_known", "_whole", "_wire", "done", "error", "finished", "text_bytes", "usage")
+    __slots__ = ("_framer", "_wire", "done", "error", "finished", "partial", "text_bytes", "usage")
 
     def __init__(self, _: bool, max_event_bytes: int) -> None:
         self._framer = sse.Framer(max_event_bytes)
         self._wire = NONE_SAID
-        self._known: dict[Meter, int] | None = None  # of the prompt
-        self._whole = False  # whether `usage` is the whole call's
         self.usage: Usage | None = None
+        self.partial = False
         self.done = False
         self.finished = False
         self.error: UpstreamError | None = None
@@ -58,12 +57,8 @@ class MessageTap:
 
     def _listen(self, block: bytes) -> bytes:
         if b"message_" in block or b'"error"' in block or b"event: error" in block or b"event:error" in block:
-            block = self._sift(block)
-        else:
-            self.text_bytes += _count_text(block)
-        if self._known is not None and not self._whole:
-            output = -(-self.text_bytes // BYTES_PER_TOKEN)
-            self.usage = {**self._known, Meter.OUTPUT_TOKENS: max(output, self._wire.output_tokens or 0)}
+            return self._sift(block)
+        self.text_bytes += _count_text(block)
         return block
 
     def _sift(self, block: bytes) -> bytes:
@@ -84,8 +79,7 @@ class MessageTap:
             return False
         match wire.type:
             case "message_start" if wire.message is not None:
-                self._wire = read_usage(wire.message.usage)
-                self._known = input_meters(self._wire)
+                self._begin(read_usage(wire.message.usage))
             case "message_delta":
                 self._end(wire)
             case "message_stop":
@@ -94,6 +88,13 @@ class MessageTap:
                 self.text_bytes += _count_text(event)
         return True
 
+    def _begin(self, wire: WireUsage) -> None:
+        """The usage of the prompt has come."""
+        self._wire = wire
+        known = input_meters(wire)
+        if known is not None:
+            self.usage, self.partial = {**known, Meter.OUTPUT_TOKENS: max(0, wire.output_tokens or 0)}, True
+
     def _end(self, wire: WireEvent) -> None:
         self.finished = self.finished or (wire.delta is not None and wire.delta.stop_reason is not None)
         if not said(wire.usage):
@@ -101,7 +102,7 @@ class MessageTap:
         self._wire = merge(self._wire, read_usage(wire.usage))
         usage = meters(self._wire)
         if usage is not None:
-            self.usage, self._whole = usage, True
+            self.usage, self.partial = usage, not self.finished
 
 
 def _decode(data: bytes) -> WireEvent:

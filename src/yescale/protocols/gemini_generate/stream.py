@@ -26,7 +26,6 @@ from yescale.domain.events import (
     StreamError,
     UsageReport,
 )
-from yescale.domain.usage import Usage
 from yescale.protocols import sse
 from yescale.protocols.codec import Garbled, Malformed
 from yescale.protocols.gemini_generate.array import ArrayFramer
@@ -147,14 +146,14 @@ class _Choice:
 class _Chunks:
     """What the chunks say, in whichever form they came."""
 
-    __slots__ = ("_choices", "_failed", "_id", "_started", "_usage")
+    __slots__ = ("_choices", "_failed", "_id", "_reported", "_started")
 
     def __init__(self) -> None:
         self._choices: dict[int, _Choice] = {}
         self._id = ""
         self._started = False
         self._failed = False
-        self._usage: Usage | None = None
+        self._reported: UsageReport | None = None
 
     def hear(self, data: bytes) -> Iterator[Event]:
         """The events of one chunk. Raises Garbled."""
@@ -193,16 +192,21 @@ class _Chunks:
 
     def _report(self, wire: WireAnswer) -> Iterator[Event]:
         usage = read_usage(wire.usage_metadata)
-        if usage is not None and usage != self._usage:
-            self._usage = usage
-            yield UsageReport(usage)
+        report = None if usage is None else UsageReport(usage, partial=not self._finished)
+        if report is not None and report != self._reported:
+            self._reported = report
+            yield report
+
+    @property
+    def _finished(self) -> bool:
+        """Whether every candidate said why it ended."""
+        return bool(self._choices) and all(choice.reason for choice in self._choices.values())
 
     def end(self) -> Iterator[Event]:
         """The stream is over: the end of every candidate, if all have one; else it was cut."""
-        choices = self._choices.values()
-        if self._failed or not choices or not all(choice.reason for choice in choices):
+        if self._failed or not self._finished:
             return
-        for choice in choices:
+        for choice in self._choices.values():
             yield from choice.end()
         yield StreamEnd()
 

@@ -42,10 +42,11 @@ def read_answer(body: bytes) -> Answer | None:
 class _Ear:
     """What a stream said so far."""
 
-    __slots__ = ("_ended", "_open", "done", "error", "finished", "text_bytes", "usage")
+    __slots__ = ("_ended", "_open", "done", "error", "finished", "partial", "text_bytes", "usage")
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
+        self.partial = True
         self.done = False
         self.finished = False
         self.error: UpstreamError | None = None
@@ -81,6 +82,7 @@ class _Ear:
                 self._open.add(candidate.index)
         blocked = wire.prompt_feedback is not None and wire.prompt_feedback.block_reason is not None
         self.finished = self.finished or blocked or bool(self._ended)
+        self.partial = not self.finished or bool(self._open)
 
 
 class SseTap(_Ear):

@@ -17,12 +17,13 @@ _MOST_HELD: Final = 64 * 1024
 class Withholding:
     """A tap that keeps back what follows the newest usage of a stream, which is its last event but one as a rule."""
 
-    __slots__ = ("_held", "_tap", "done", "error", "finished", "text_bytes", "usage")
+    __slots__ = ("_held", "_tap", "done", "error", "finished", "partial", "text_bytes", "usage")
 
     def __init__(self, tap: Tap) -> None:
         self._tap = tap
         self._held = b""
         self.usage: Usage | None = None
+        self.partial = False
         self.done = False
         self.finished = False
         self.error: UpstreamError | None = None
@@ -44,7 +45,7 @@ class Withholding:
 
     def _hear(self) -> None:
         tap = self._tap
-        self.usage, self.text_bytes = tap.usage, tap.text_bytes
+        self.usage, self.partial, self.text_bytes = tap.usage, tap.partial, tap.text_bytes
         self.done, self.finished, self.error = tap.done, tap.finished, tap.error
 
 

@@ -35,6 +35,7 @@ class ChatTap:
         "done",
         "error",
         "finished",
+        "partial",
         "text_bytes",
         "usage",
     )
@@ -47,6 +48,7 @@ class ChatTap:
         self._length = self._cut = 0
         self._learnt = 0
         self.usage: Usage | None = None
+        self.partial = False
         self.done = False
         self.finished = False
         self.error: UpstreamError | None = None
@@ -128,6 +130,7 @@ class ChatTap:
         usage = meters(chunk.usage)
         if usage is not None:
             self.usage = usage
+            self.partial = bool(chunk.choices) and not self.finished  # some count on with every chunk
             if not chunk.choices:
                 return self._keep_usage
         self.text_bytes += _count_text(event)

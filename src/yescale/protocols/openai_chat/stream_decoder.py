@@ -249,7 +249,7 @@ class ChatDecoder:
             yield from self._choice(outcome.index).hear(outcome)
         usage = meters(wire.usage)
         if usage is not None:
-            yield UsageReport(usage)
+            yield UsageReport(usage, partial=bool(wire.outcomes) and not self._finished)
 
     def _begin(self, wire: WireReply) -> Iterator[Event]:
         if self._start is None:
@@ -269,6 +269,11 @@ class ChatDecoder:
             message_id = "" if self._start is None else self._start.id
             found = self._choices[number] = _Choice(number, message_id)
         return found
+
+    @property
+    def _finished(self) -> bool:
+        """Whether a choice said why it stopped: what some servers count with every chunk is the last count then."""
+        return any(choice.reason for choice in self._choices.values())
 
     def _end(self) -> Iterator[Event]:
         yield from self._begin(WireReply())

@@ -31,6 +31,7 @@ from yescale.protocols.openai_responses.errors import read_error
 from yescale.protocols.openai_responses.items import BadItem, kind_of
 from yescale.protocols.openai_responses.responses import why_ended
 from yescale.protocols.openai_responses.schema import WireEvent, WireResponse, said
+from yescale.protocols.openai_responses.searches import add_searches
 from yescale.protocols.openai_responses.usage import meters
 from yescale.protocols.reading import BROKEN, expect_text
 
@@ -176,7 +177,7 @@ class ResponsesDecoder:
                 yield from self._item_event("response.output_item.done", WireEvent(output_index=index, item=item))
         while self._queue:
             yield from self._say(self._queue[0], self._queue[0].close())
-        usage = meters(wire.usage)
+        usage = add_searches(meters(wire.usage), output)
         self._over = True
         if kind == "response.failed":
             if usage is not None:

@@ -12,6 +12,7 @@ from yescale.domain.content import Part, Refusal, ToolCall
 from yescale.protocols.codec import Garbled
 from yescale.protocols.openai_responses.items import BadItem, kind_of, read_item
 from yescale.protocols.openai_responses.schema import WireContent, WireMessage, WireResponse, WireScore
+from yescale.protocols.openai_responses.searches import add_searches
 from yescale.protocols.openai_responses.usage import meters
 from yescale.protocols.reading import BROKEN, expect_text
 
@@ -39,7 +40,7 @@ def decode_response(body: bytes) -> ChatResponse:
         id=wire.id,
         model=wire.model,
         choices=(Choice(parts=parts, reason=reason, raw_reason=word, scores=scores),),
-        usage=meters(wire.usage),
+        usage=add_searches(meters(wire.usage), wire.output),
         created=int(wire.created_at or 0),
         service_tier=wire.service_tier or "",
     )

@@ -10,6 +10,7 @@ from yescale.domain.usage import Usage
 from yescale.protocols import sse
 from yescale.protocols.openai_responses.errors import read_error, read_failure
 from yescale.protocols.openai_responses.schema import NOTHING
+from yescale.protocols.openai_responses.searches import add_searches_of
 from yescale.protocols.openai_responses.usage import meters
 from yescale.protocols.passthrough import Answer, UpstreamError
 from yescale.protocols.reading import BROKEN
@@ -23,9 +24,10 @@ _ARRAY: Final = ord("[")
 
 
 class WireEnd(Struct, frozen=True, gc=False):
-    """A response, of which only the usage is read."""
+    """A response, of which only the usage is read, and what was searched for."""
 
     usage: Raw = NOTHING
+    output: Raw = NOTHING
 
 
 class WireEndEvent(Struct, frozen=True, gc=False):
@@ -52,7 +54,9 @@ def read_answer(body: bytes) -> Answer | None:
         wire = _ANSWER.decode(body)
     except BROKEN:
         return None
-    return Answer(meters(wire.usage), text_bytes) if memoryview(wire.output)[0] == _ARRAY else None
+    if memoryview(wire.output)[0] != _ARRAY:
+        return None
+    return Answer(add_searches_of(meters(wire.usage), wire.output), text_bytes)
 
 
 def text_bytes(data: bytes) -> int:
@@ -67,6 +71,7 @@ class ResponsesTap:
     def __init__(self, _keep_usage: bool, max_event_bytes: int) -> None:
         self._framer = sse.Framer(max_event_bytes)
         self.usage: Usage | None = None
+        self.partial = False  # usage comes with the end
         self.done = False
         self.finished = False
         self.error: UpstreamError | None = None
@@ -108,7 +113,7 @@ class ResponsesTap:
             wire = WireEndEvent()
         kind = wire.type or name.decode("latin-1")
         if kind in _ENDS and wire.response is not None:
-            self.usage = meters(wire.response.usage) or self.usage
+            self.usage = add_searches_of(meters(wire.response.usage), wire.response.output) or self.usage
         if kind == "error" or name == b"error" or (not kind and b'"error"' in data):
             self.error = read_error(data)
         elif kind == "response.failed":

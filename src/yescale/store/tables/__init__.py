@@ -10,6 +10,7 @@ from yescale.store.tables.columns import metadata
 from yescale.store.tables.events import call_tags, calls, logs, responses, tasks
 from yescale.store.tables.nodes import changes, counters, idempotency, nodes, settings
 from yescale.store.tables.offers import channels, groups, models, prices, ratios
+from yescale.store.tables.statistics import model_hours
 from yescale.store.tables.who import accounts, keys
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "leases",
     "logs",
     "metadata",
+    "model_hours",
     "models",
     "nodes",
     "postings",

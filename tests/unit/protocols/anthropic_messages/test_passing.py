@@ -184,17 +184,18 @@ def test_a_cut_anywhere_changes_nothing_for_the_tap(ends: str, step: int) -> Non
     assert tap.text_bytes == hear([RICH])[1].text_bytes > 60
 
 
-def test_the_tap_knows_the_prompt_from_the_start_and_estimates_the_rest() -> None:
+def test_the_tap_knows_the_prompt_from_the_start_and_that_the_output_grows() -> None:
     """promise 10"""
     tap = MessageTap(True, 1_000)
     tap.feed(sse(opened(cache_read_input_tokens=3)))
     assert tap.usage == {Meter.INPUT_TOKENS: 25, Meter.CACHE_READ_TOKENS: 3, Meter.OUTPUT_TOKENS: 1}
     text = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x" * 400}}
     tap.feed(sse(text))
-    assert tap.usage == {Meter.INPUT_TOKENS: 25, Meter.CACHE_READ_TOKENS: 3, Meter.OUTPUT_TOKENS: 100}
+    assert tap.usage == {Meter.INPUT_TOKENS: 25, Meter.CACHE_READ_TOKENS: 3, Meter.OUTPUT_TOKENS: 1}
+    assert (tap.partial, tap.text_bytes) == (True, 400)
     tap.feed(sse(*closed("max_tokens", output_tokens=0)))
     assert tap.usage == {Meter.INPUT_TOKENS: 25, Meter.CACHE_READ_TOKENS: 3, Meter.OUTPUT_TOKENS: 0}
-    assert tap.finish() == b""
+    assert (tap.partial, tap.finish()) == (False, b"")
 
 
 def test_an_error_event_and_what_follows_are_withheld() -> None:

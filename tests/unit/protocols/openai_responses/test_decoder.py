@@ -98,7 +98,7 @@ def test_a_stream_with_everything_in_it_is_read() -> None:
     assert check(events) == []
     answer = assemble(events)
     assert (answer.id, answer.model, answer.created) == ("resp_up", "gpt-up", 1_700_000_000)
-    assert answer.usage == METERS
+    assert answer.usage == METERS | {Meter.WEB_SEARCHES: 1}  # `OUTPUT` has one
     (choice,) = answer.choices
     assert choice.parts == PARTS
     assert choice.reason is StopReason.TOOL_CALLS

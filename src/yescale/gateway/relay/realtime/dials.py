@@ -5,9 +5,8 @@ from typing import Final
 from yescale.gateway.relay.attempts import Attempts
 from yescale.gateway.relay.verdicts import UNUSABLE, Verdict, deadlines
 from yescale.routing.table import Candidate
-from yescale.wire.client import Dialer, Sink, TunnelLimits
+from yescale.wire.client import Dialer, Sink
 
-BOUNDS: Final = TunnelLimits()
 _BETA_PROTOCOL: Final = b"openai-beta.realtime-v1"
 _BETA: Final = b"openai-beta: realtime=v1\r\n"
 
@@ -45,7 +44,7 @@ class Dials(Attempts):
         if not self.notes:
             relay.journal.open(self._call, self._describe)
         limits = deadlines(relay.settings, now - self._started)
-        self.current = relay.client.dial(target.origin, head, self.dialer, limits, BOUNDS)
+        self.current = relay.client.dial(target.origin, head, self.dialer, limits, relay.settings.tunnels)
         return None
 
 

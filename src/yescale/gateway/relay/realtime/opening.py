@@ -14,7 +14,7 @@ from yescale.gateway.relay import verdicts
 from yescale.gateway.relay.endings import NOTHING, Ending
 from yescale.gateway.relay.passage import DEFECT
 from yescale.gateway.relay.realtime.book import Book, Times
-from yescale.gateway.relay.realtime.dials import BOUNDS, Dials, offered
+from yescale.gateway.relay.realtime.dials import Dials, offered
 from yescale.gateway.relay.realtime.session import Session
 from yescale.gateway.relay.realtime.turns import Turns
 from yescale.gateway.surfaces import Surface
@@ -149,7 +149,7 @@ class Opening:
         if _PROTOCOL in offered(exchange.fields.get(b"sec-websocket-protocol")):
             head += b"sec-websocket-protocol: %b\r\n" % _PROTOCOL
         session = Session(book, self._tries, Turns(book, self._reservation), self._credentials)
-        session.start(exchange.switch(head, BOUNDS), tunnel)
+        session.start(exchange.switch(head, self._relay.settings.tunnels), tunnel)
 
     # --- the client (Listener)
 

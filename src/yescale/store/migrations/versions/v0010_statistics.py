@@ -1,0 +1,31 @@
+"""What calls of each model were like, hour by hour."""
+
+from typing import Final
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: Final = "0010"
+down_revision: Final = "0008"
+
+
+def upgrade() -> None:
+    """Make the table."""
+    op.create_table(
+        "model_hours",
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("hour", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("calls", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("good", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("tokens", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("tokens_ms", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("times", sa.Text(), server_default=sa.text("'[]'"), nullable=False),
+        sa.PrimaryKeyConstraint("model", "hour", name=op.f("pk_model_hours")),
+    )
+    op.create_index(op.f("ix_model_hours_hour"), "model_hours", ["hour"])
+
+
+def downgrade() -> None:
+    """Drop it; what it says can be counted anew."""
+    op.drop_table("model_hours")
+    op.execute("DELETE FROM counters WHERE name = 'statistics'")
