@@ -428,6 +428,10 @@ async def test_usage_is_summed_by_day_model_and_key(house: House) -> None:
     assert await usage("key") == [("demo", 3, 1_050, 40)]
     assert (await house.get("usage")).json()["data"] == []
     assert (await house.get("usage", group_by="account")).status_code == 400
+    assert (await house.get("usage", group_by="tag")).status_code == 400
+    assert (await house.get("usage", group_by="model", tag="feature")).status_code == 400
+    assert (await house.get("usage", tag="colour:red")).status_code == 400
+    assert (await house.get("usage", group_by="tag", tag="feature", **asked)).json()["data"] == []
 
 
 async def test_a_quote_says_what_a_call_would_cost(house: House) -> None:
