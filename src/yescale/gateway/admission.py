@@ -1,7 +1,7 @@
 """Who may call what: credentials, the key's checks in the contract's order, the worst case that money must cover."""
 
 from collections.abc import Iterable
-from ipaddress import ip_address, ip_network
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from yescale.domain import faults
+from yescale.domain.addresses import Networks, read_address
 from yescale.domain.faults import Fault
 from yescale.domain.ids import ChannelId
 from yescale.domain.link import KeyRecord, Refused
@@ -29,6 +30,7 @@ _ADMIN: Final = 10
 _USUAL: Final = b"Bearer sk-"
 _USUAL_PLACES: Final = (b"authorization",)
 _LONGEST_KEY: Final = 128
+_KNOWN_LISTS: Final = 1_024  # of addresses, read once
 _LONGEST_CHANNEL: Final = 9  # digits
 _ENABLED: Final = 1
 _EXPIRED: Final = 3
@@ -161,14 +163,12 @@ def is_admin(key: KeyRecord) -> bool:
 
 
 def _allows(networks: tuple[str, ...], ip: str) -> bool:
-    if ip in networks:
-        return True
-    try:
-        address = ip_address(ip)
-        mapped = getattr(address, "ipv4_mapped", None)
-        return any((mapped or address) in ip_network(network, strict=False) for network in networks)
-    except ValueError:
-        return False  # a network that cannot be read allows nobody
+    return ip in networks or _networks(networks).hold(read_address(ip))
+
+
+@lru_cache(maxsize=_KNOWN_LISTS)
+def _networks(texts: tuple[str, ...]) -> Networks:
+    return Networks(texts)
 
 
 def judge(

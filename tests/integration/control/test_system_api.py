@@ -491,6 +491,16 @@ async def test_a_large_balance_is_shown_exactly(house: House) -> None:
     assert (await house.get("user")).json()["data"]["quota"] == 8_664_402_091
 
 
+async def test_billing_questions_honour_the_keys_addresses(house: House) -> None:
+    made = await house.operate("key create", username="demo", name="local", allow_ips=["192.0.2.0/24", "::1"])
+    for prefix in ("/v1", ""):
+        for question in ("subscription", "usage"):
+            for address, status in (("192.0.2.7", 200), ("::ffff:192.0.2.7", 200), ("192.0.3.7", 403), ("", 403)):
+                headers = bearer(made["key"]) | ({"x-forwarded-for": address} if address else {})
+                answer = await house.client.get(f"{prefix}/dashboard/billing/{question}", headers=headers)
+                assert answer.status_code == status, (question, address)
+
+
 async def test_billing_questions_take_the_api_key(house: House) -> None:
     made = await house.operate("key create", username="demo", name="limited", quota=500_000)
     calls = await Calls.begin(house, made["key"])
