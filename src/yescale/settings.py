@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
+from yescale.domain.addresses import read_network
 from yescale.tuning import (
     ControlSettings,
     Count,
@@ -252,6 +253,9 @@ def _checked(settings: Settings) -> Settings:
     """Settings that hold together, and a database URL of a kind that yescale speaks."""
     if bool(settings.cert_file) != bool(settings.key_file):
         raise SetupError("cert_file and key_file go together: set both, or none")
+    for network in settings.server.proxies:
+        if read_network(network) is None:
+            raise SetupError(f"server.trusted_proxies: {network!r} is no address or network")
     try:
         scheme = urlsplit(settings.database_url).scheme
     except ValueError as error:

@@ -66,6 +66,7 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     """What a listener bears, and how processes are kept alive."""
 
     limits: Limits = Limits()
+    trusted_proxies: str = ""  # networks, separated by commas, whose X-Forwarded-For and Forwarded are believed
     drain_timeout_s: Seconds = 600.0  # SIGTERM: calls in flight may go on this long
     drain_linger_s: Seconds = 2.0  # of these, an idle connection may still bring one more request
     files: Some = 65_536  # file descriptors asked for
@@ -76,6 +77,11 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     restart_s: Seconds = 0.1  # before a dead process is started again: doubled each time, with jitter
     restart_max_s: Seconds = 10.0  # but never longer than this
     steady_s: Seconds = 10.0  # a process that lived this long begins again at `restart_s`
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        """The networks of `trusted_proxies`, one by one."""
+        return tuple(part.strip() for part in self.trusted_proxies.split(",") if part.strip())
 
 
 class ControlSettings(Struct, frozen=True, kw_only=True):

@@ -50,6 +50,7 @@ WRONG = (
     ({"YESCALE_SERVER_LIMITS_HEAD_S": "nan"}, {}, "expected a finite number"),
     ({"YESCALE_LOG_LEVEL": "loud"}, {}, "YESCALE_LOG_LEVEL = 'loud' cannot be used"),
     ({"YESCALE_CERT_FILE": "a.pem"}, {}, "cert_file and key_file go together"),
+    ({"YESCALE_SERVER_TRUSTED_PROXIES": "10.0.0.1, lb"}, {}, "server.trusted_proxies: 'lb' is no address or network"),
     ({}, {"port": "x"}, "--port = 'x' cannot be used"),
     ({}, {"database": "mysql://u:hidden@h/d"}, "the database URL begins with 'mysql'"),
     ({}, {"database": "http://[::1"}, "the database URL cannot be read"),
@@ -124,7 +125,7 @@ def test_variables_of_clients_are_let_be(tmp_path: Path) -> None:
 def test_every_setting_travels_to_a_child_unchanged(tmp_path: Path, row: Any) -> None:
     other = {bool: "true", int: "4097", float: "77.5", str: "other", Path: str(tmp_path)}
     special = {"log_level": "debug", "database": "postgresql://h/d", "cert_file": "x", "key_file": "x"}
-    special["money.insufficient_funds_status"] = "403"
+    special |= {"money.insufficient_funds_status": "403", "server.trusted_proxies": "10.0.0.0/8, ::1"}
     kind = next((kind for kind in (bool, int, float, Path) if isinstance(row.default, kind)), str)
     text = str(tmp_path) if row.key == "home" else special.get(row.key, other[kind])
     pair = {"YESCALE_CERT_FILE": "x", "YESCALE_KEY_FILE": "x"}

@@ -2,7 +2,6 @@
 
 import re
 import time
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
@@ -11,6 +10,7 @@ from msgspec import Struct
 from yescale.control.answers import FaultRaised, Refusal
 from yescale.control.context import Context
 from yescale.control.secrets import ACCESS_KEY_LENGTH, KEY_PREFIX, hash_access_key, hash_api_key
+from yescale.domain.addresses import Networks, read_address
 from yescale.domain.faults import ACCOUNT_DISABLED, INVALID_KEY, IP_NOT_ALLOWED, KEY_DISABLED, KEY_EXPIRED, MISSING_KEY
 from yescale.domain.link import KeyRecord
 from yescale.store.accounts import AccountRow, account_of_access_key
@@ -86,16 +86,7 @@ async def present_api_key(request: Request, desk: Desk) -> ApiKey:
 async def present_local_key(request: Request, caller: Annotated[ApiKey, Depends(present_api_key)]) -> ApiKey:
     """The same where the key's list of addresses counts, as it does for calls. Raises FaultRaised."""
     networks = caller.record.allow_ips
-    # The gateway writes this header, of the connection that it has; a client's own is not passed on.
-    if networks and not _stands_in(request.headers.get("x-forwarded-for", ""), networks):
+    # The gateway writes this header, of whom it holds for the client; a client's own is not passed on.
+    if networks and not Networks(networks).hold(read_address(request.headers.get("x-forwarded-for", ""))):
         raise FaultRaised(IP_NOT_ALLOWED)
     return caller
-
-
-def _stands_in(address: str, networks: tuple[str, ...]) -> bool:
-    try:
-        known = ip_address(address)
-        mapped = known.ipv4_mapped if isinstance(known, IPv6Address) else None
-        return any((mapped or known) in ip_network(network, strict=False) for network in networks)
-    except ValueError:
-        return False  # what cannot be read allows nobody

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends
 
-from yescale.control.access import ApiKey, present_api_key
+from yescale.control.access import ApiKey, present_local_key
 from yescale.control.views import SubscriptionView, TotalView
 from yescale.domain.money import NANO_PER_USD
 
@@ -12,7 +12,7 @@ router: Final = APIRouter(tags=["billing"])
 UNLIMITED_USD: Final = 100_000_000  # what an unlimited key is told
 _CENTS: Final = 100
 
-Caller = Annotated[ApiKey, Depends(present_api_key)]
+Caller = Annotated[ApiKey, Depends(present_local_key)]
 
 
 @router.get("/v1/dashboard/billing/subscription")

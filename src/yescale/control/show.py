@@ -11,13 +11,14 @@ from yescale.control.billing_words import describe, other_of, read_lines
 from yescale.control.figures import Figures
 from yescale.control.limits import remaining_quota, used_quota
 from yescale.control.market import Market, compare, price_text
+from yescale.control.usage import Line
 from yescale.control.views import KeyView, LogView, ModelView, TaskView, UsageView, UserView
 from yescale.domain.money import NANO_PER_USD, RATIO_ONE, Nano, Ratio, quota_balance, quota_of
 from yescale.store.accounts import AccountRow
 from yescale.store.calls import CallDetails
 from yescale.store.catalogue import CatalogueRow
 from yescale.store.keys import KeyRow
-from yescale.store.logs import LogRow, UsageRow
+from yescale.store.logs import LogRow
 from yescale.store.tasks import TaskRow
 
 _EXPIRED: Final = 3
@@ -26,7 +27,6 @@ _ENABLED: Final = 1
 _NORMAL: Final = 1  # not under maintenance
 _ROW_IDS: Final = 1024  # users see row ids modulo this: how many rows the installation has is not theirs to know
 _DETAILS: Final = msgspec.json.Decoder(CallDetails)
-_DAY_S: Final = 86_400
 
 
 def show_user(row: AccountRow) -> UserView:
@@ -201,15 +201,17 @@ def show_model(row: CatalogueRow, ratio: Ratio, market: Market, figures: Figures
     )
 
 
-def show_usage(row: UsageRow, group_by: str) -> UsageView:
-    """One line of a summary; days are written as dates (UTC)."""
-    heading = row.heading
-    if group_by == "day":
-        heading = datetime.fromtimestamp(int(row.heading) * _DAY_S, UTC).date().isoformat()
+def show_usage(line: Line, group_by: str) -> UsageView:
+    """One line of a summary; days are written as dates (UTC), keys by their names."""
+    row, headings = line.row, line.headings
     return UsageView(
-        group=heading,
+        group=str(headings["key_name"] if group_by == "key" else headings[group_by]),
+        id=headings.get("key"),
         quota=quota_of(row.amount),
         requests=row.calls,
+        failed=row.failed,
+        amount_nano=row.amount,
+        refunded_nano=row.refunded,
         prompt_tokens=row.prompt_tokens,
         completion_tokens=row.completion_tokens,
     )

@@ -16,6 +16,7 @@ from yescale.control.limits import MOST_QUOTA, nano_of_limit
 from yescale.control.operations.keys import Terms, open_key
 from yescale.control.operations.refusals import OperationRefused
 from yescale.control.show import key_fields, show_key, show_log, show_model, show_task, show_usage, show_user
+from yescale.control.usage import HOUR_S, MONTH_S, UnknownTag, read_tag, sum_up
 from yescale.control.views import (
     Answer,
     Done,
@@ -42,9 +43,10 @@ from yescale.store.catalogue import find_model, list_models
 from yescale.store.channels import list_channels
 from yescale.store.groups import list_groups
 from yescale.store.keys import KeyRow, find_key, list_keys
-from yescale.store.logs import LogFilter, find_logs, usage_by
+from yescale.store.logs import LogFilter, find_logs
 from yescale.store.prices import current_prices
 from yescale.store.tasks import TaskFilter, list_tasks
+from yescale.store.usage import HEADINGS, TAG_HEADINGS, UsageFilter
 
 router: Final = APIRouter(prefix="/yescale", tags=["system"])
 
@@ -53,7 +55,6 @@ _MOST_SECONDS: Final = 10**15  # in milliseconds it still fits 64 bits
 _MOST_PAGES: Final = 10**9
 _MOST_ID: Final = 2**63 - 1
 _MOST_COUNT: Final = 10**12
-_MONTH_S: Final = 30 * 86_400
 
 Caller = Annotated[AccountRow, Depends(present_account)]
 KeyNumber = Annotated[int, Path(ge=1, le=_MOST_ID)]
@@ -285,17 +286,33 @@ async def read_models(_caller: Caller, desk: Desk) -> Answer[list[ModelView]]:
 async def read_usage(
     caller: Caller,
     desk: Desk,
-    group_by: Annotated[Literal["day", "model", "key"], Query()] = "day",
+    group_by: Annotated[Literal["hour", "day", "model", "key", "group", "tag"], Query()] = "day",
+    tag: Annotated[str, Query(max_length=MOST_WRITTEN, pattern=r"^[^\x00]*$")] = "",
     start_timestamp: Seconds | None = None,
     end_timestamp: Seconds | None = None,
 ) -> Answer[list[UsageView]]:
-    """What the account used, by day, model or key; the last 30 days unless the range is said."""
-    await desk.catch_up()
+    """What the account used by whole hours, of UTC; the last 30 days unless the range is said. `tag` is a name, for all
+    of its values, or a name, a colon and a value: calls with that tag, by hour, day or tag.
+    """
+    try:
+        name, value = read_tag(tag)
+    except UnknownTag as error:
+        raise Refusal(400, f"tag: {error}.") from error
+    if group_by not in (TAG_HEADINGS if name else HEADINGS):
+        raise Refusal(400, "group_by: with a tag by hour, day or tag, and by tag only with one: tag=NAME.")
     end = int(time.time()) if end_timestamp is None else end_timestamp
-    start = max(0, end - _MONTH_S) if start_timestamp is None else start_timestamp
-    async with desk.database.reading() as connection:
-        rows = await usage_by(connection, group_by, caller.id, start * 1000, end * 1000 + 999)
-    return Answer(data=[show_usage(row, group_by) for row in rows])
+    start = max(0, end - MONTH_S) if start_timestamp is None else start_timestamp
+    wanted = UsageFilter(
+        by=(group_by,),
+        first_hour=start // HOUR_S,
+        last_hour=end // HOUR_S,
+        account=caller.id,
+        tag_name=name,
+        tag_value=value,
+        limit=MOST_ROWS,
+    )
+    lines, _ = await sum_up(desk, wanted)
+    return Answer(data=[show_usage(line, group_by) for line in lines])
 
 
 @router.post("/quote")

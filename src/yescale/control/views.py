@@ -167,11 +167,15 @@ class ModelView(View):
 
 
 class UsageView(View):
-    """What one day, model or key used."""
+    """What was used under one heading. `id`: of a key; `failed`: requests that were served nothing and cost nothing."""
 
     group: str
+    id: int | None = None
     quota: int
     requests: int
+    failed: int
+    amount_nano: int
+    refunded_nano: int
     prompt_tokens: int
     completion_tokens: int
 

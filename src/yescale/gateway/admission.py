@@ -1,7 +1,7 @@
 """Who may call what: credentials, the key's checks in the contract's order, the worst case that money must cover."""
 
 from collections.abc import Iterable
-from ipaddress import ip_address, ip_network
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -9,10 +9,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from yescale.domain import faults
+from yescale.domain.addresses import Networks, read_address
 from yescale.domain.faults import Fault
 from yescale.domain.ids import ChannelId
 from yescale.domain.link import KeyRecord, Refused
 from yescale.domain.money import NANO_PER_USD, Nano, quota_balance, quota_of
+from yescale.domain.names import Names
 from yescale.domain.snapshot import GONE, Model
 from yescale.domain.tags import NO_TAGS, Tags
 from yescale.gateway.surfaces import Surface
@@ -29,6 +31,7 @@ _ADMIN: Final = 10
 _USUAL: Final = b"Bearer sk-"
 _USUAL_PLACES: Final = (b"authorization",)
 _LONGEST_KEY: Final = 128
+_KNOWN_LISTS: Final = 1_024  # of addresses and of models, read once
 _LONGEST_CHANNEL: Final = 9  # digits
 _ENABLED: Final = 1
 _EXPIRED: Final = 3
@@ -155,20 +158,28 @@ def check_key(key: KeyRecord, credentials: Credentials, ip: str, now_s: float) -
     return None
 
 
+def may_use(key: KeyRecord, name: str) -> bool:
+    """Whether the key's list of models, if it has one, holds this name."""
+    return key.models is None or _names(key.models).hold(name)
+
+
 def is_admin(key: KeyRecord) -> bool:
     """Whether the key's account may see channels."""
     return key.role >= _ADMIN
 
 
 def _allows(networks: tuple[str, ...], ip: str) -> bool:
-    if ip in networks:
-        return True
-    try:
-        address = ip_address(ip)
-        mapped = getattr(address, "ipv4_mapped", None)
-        return any((mapped or address) in ip_network(network, strict=False) for network in networks)
-    except ValueError:
-        return False  # a network that cannot be read allows nobody
+    return ip in networks or _networks(networks).hold(read_address(ip))
+
+
+@lru_cache(maxsize=_KNOWN_LISTS)
+def _names(listed: tuple[str, ...]) -> Names:
+    return Names(listed)
+
+
+@lru_cache(maxsize=_KNOWN_LISTS)
+def _networks(texts: tuple[str, ...]) -> Networks:
+    return Networks(texts)
 
 
 def judge(
@@ -177,7 +188,7 @@ def judge(
     """What an asked-for call is allowed to be, or why not: model, key's list, group, price, in this order."""
     operation = surface.operation
     offer = table.offer(key.group, peek.model, operation, surface.format.id)
-    if offer is None or (key.models is not None and peek.model not in key.models):
+    if offer is None or not may_use(key, peek.model):
         return _not_allowed(peek, key, table)
     model = offer.model
     if model.deprecation == GONE:
@@ -234,7 +245,7 @@ def pin(order: Order, channel: ChannelId) -> Order:
 def visible_models(key: KeyRecord, table: Table) -> list[str]:
     """The names that a key may use, sorted."""
     names = table.names(key.group)
-    return [name for name in names if key.models is None or name in key.models]
+    return [name for name in names if may_use(key, name)]
 
 
 def not_found(name: str, key: KeyRecord, table: Table) -> Fault:
@@ -250,7 +261,7 @@ def _not_allowed(peek: Peek, key: KeyRecord, table: Table) -> Fault:
     """
     if table.model(peek.model) is None:
         return not_found(peek.model, key, table)
-    if key.models is not None and peek.model not in key.models:
+    if not may_use(key, peek.model):
         return faults.MODEL_NOT_ALLOWED.saying(f"This API key may not use the model '{peek.model}'.", param="model")
     if table.group(key.group) is None:
         return faults.MODEL_NOT_ALLOWED.saying(f"The group '{key.group}' of this API key does not exist any more.")

@@ -5,6 +5,7 @@ from urllib.parse import unquote_to_bytes
 
 from yescale.domain import faults
 from yescale.gateway import answers, cors, surfaces
+from yescale.gateway.forwarded import Proxies
 from yescale.gateway.models import Listing
 from yescale.gateway.proxy import Forwarding
 from yescale.gateway.relay.call import Call
@@ -33,15 +34,18 @@ class Reception(Protocol):
 class Front:
     """The wire's Application, and its Door."""
 
-    __slots__ = ("_control", "_proto", "_relay")
+    __slots__ = ("_control", "_proto", "_proxies", "_relay")
 
-    def __init__(self, relay: Relay, control: Origin, *, tls: bool) -> None:
+    def __init__(self, relay: Relay, control: Origin, *, tls: bool, proxies: Proxies | None = None) -> None:
         self._relay = relay
+        self._proxies = proxies
         self._control = control
         self._proto = b"https" if tls else b"http"
 
     def opened(self, exchange: Exchange) -> int:
         """A request's head is here; returns how large a body may be."""
+        if self._proxies is not None:
+            exchange.peer = self._proxies.find_client(exchange.peer, exchange.headers)
         place = surfaces.find(exchange.path)
         if place is None:
             return self._open_unknown(exchange)
@@ -66,6 +70,8 @@ class Front:
 
     def knocked(self, exchange: Exchange) -> None:
         """Somebody asks for a WebSocket on a path that speaks it."""
+        if self._proxies is not None:
+            exchange.peer = self._proxies.find_client(exchange.peer, exchange.headers)
         surface = _realtime(exchange.path)
         if surface is not None:
             Knock(self._relay, exchange, surface, _asked_model(exchange.query)).knock()

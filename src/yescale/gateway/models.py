@@ -81,7 +81,7 @@ class Listing:
             return _JSON.encode(shape.all([model for model in found if model is not None], stand, page))
         name = ModelName(self._asked)
         model = table.model(name)
-        if model is None or not table.tiers(key.group, name) or (key.models is not None and name not in key.models):
+        if model is None or not table.tiers(key.group, name) or not admission.may_use(key, name):
             return admission.not_found(name, key, table)
         return _JSON.encode(shape.one(model, stand))
 

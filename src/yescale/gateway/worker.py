@@ -22,6 +22,7 @@ from yescale.domain.memory import OpenMemory
 from yescale.domain.snapshot import Snapshot
 from yescale.gateway import logs
 from yescale.gateway.clock import SystemClock
+from yescale.gateway.forwarded import Proxies
 from yescale.gateway.front import Front
 from yescale.gateway.journal import Journal
 from yescale.gateway.keys import Keys
@@ -126,7 +127,7 @@ class Worker:
         settings = self._settings
         control = Origin("unix", "localhost", 0, str(settings.public_socket))
         tls = _server_tls(settings)
-        front = Front(relay, control, tls=tls is not None)
+        front = Front(relay, control, tls=tls is not None, proxies=_proxies(settings))
         server = Server(front, settings.server.limits, relay.timers, door=front)
         loop = asyncio.get_running_loop()
         listener = await loop.create_server(server.protocol, sock=sock, backlog=_BACKLOG, ssl=tls)
@@ -205,6 +206,12 @@ def _upstream_tls(settings: Settings) -> Callable[[Origin], ssl.SSLContext] | No
     context.load_verify_locations(settings.upstream_ca_file)
     context.set_alpn_protocols(["http/1.1"])
     return lambda _origin: context
+
+
+def _proxies(settings: Settings) -> Proxies | None:
+    """Those that the operator trusts; None = there are none."""
+    networks = settings.server.proxies
+    return Proxies(networks) if networks else None
 
 
 def _server_tls(settings: Settings) -> ssl.SSLContext | None:

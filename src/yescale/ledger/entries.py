@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.domain.ids import AccountId, CallId, PurseId
 from yescale.domain.money import Nano
+from yescale.ledger.logbook import log_refund
 from yescale.ledger.rows import Purse, lock_purses, strain, write_purses
 from yescale.store import changes
 from yescale.store.bulk import either
@@ -188,6 +189,7 @@ async def _refund(connection: AsyncConnection, new: NewEntry, account_purse: Pur
     purses = await lock_purses(connection, {account_purse, *charged})
     if not await mark_refunded(connection, call.call_id, new.amount):
         raise _nothing_left(call)
+    await log_refund(connection, call, new.amount)
     revived = [purse.id for purse in purses.values() if purse.balance == 0 and purse.scope == "key"]
     for purse in purses.values():
         purse.take_back(new.amount, beside=purse.id != account_purse)

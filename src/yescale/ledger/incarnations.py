@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from yescale.domain.ids import AccountId, Incarnation, KeyId, PurseId
 from yescale.domain.journal import EndLine, OpenCall
 from yescale.domain.money import Nano
+from yescale.ledger.logbook import log_calls
 from yescale.ledger.rows import lock_purses, read_leases, write_leases, write_purses
+from yescale.ledger.tally import Charge
 from yescale.store.bulk import either, padded
-from yescale.store.calls import end_row, insert_calls
 from yescale.store.database import database_ms
 from yescale.store.tables import accounts, incarnations, journals, keys, leases
 
@@ -98,7 +99,7 @@ async def close_incarnation(
         raise NotReadToTheEnd(f"File {behind[0]} of incarnation {incarnation} is not settled to its end; settle first.")
     names = await _names(connection, [call.key for call in opens])
     released = await _release(connection, incarnation, opens, names)
-    await insert_calls(connection, [end_row(_interrupted(call, names.get(call.key)), None, None, 0) for call in opens])
+    await log_calls(connection, [Charge(_interrupted(call, names.get(call.key)), 0) for call in opens], {}, None)
     now_ms = await database_ms(connection)
     await connection.execute(
         incarnations.update().where(incarnations.c.id == incarnation),

@@ -14,11 +14,11 @@ from yescale.domain.ids import AccountId, Incarnation, KeyId, PurseId
 from yescale.domain.journal import MOST
 from yescale.domain.money import Nano
 from yescale.ledger.journal_file import Record
+from yescale.ledger.logbook import log_calls
 from yescale.ledger.rows import Purse, lock_purses, read_leases, strain, write_leases, write_purses
 from yescale.ledger.tally import Bill, Book, Reject, Tally, named
 from yescale.store import changes
 from yescale.store.bulk import BulkInsert, Statement, as_given, either, listed, padded, same
-from yescale.store.calls import end_row, insert_calls, insert_tags
 from yescale.store.database import CLOCKS, Unstorable, savepoint
 from yescale.store.logs import insert_refusals
 from yescale.store.tables import accounts, entries, journals, keys, postings, quarantine
@@ -193,11 +193,7 @@ async def _apply(connection: AsyncConnection, batch: Batch, records: Sequence[Re
     await write_purses(connection, book.purses.values())
     await write_leases(connection, tally.leased)
     entered = await _enter(connection, tally.bills, place.now_ms)
-    await insert_calls(
-        connection,
-        [end_row(charge.end, entered.get(charge.end.account), place.journal, charge.paid) for charge in tally.charges],
-    )
-    await insert_tags(connection, [charge.end for charge in tally.charges])
+    await log_calls(connection, tally.charges, entered, place.journal)
     await insert_refusals(connection, tally.refusals, usernames)
     await _reject(connection, batch, tally.rejects, place.now_ms)
     exhausted = await _exhaust(connection, emptied, place.now_ms) if emptied else 0

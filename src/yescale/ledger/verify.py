@@ -7,13 +7,25 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, and_, case, cast, func, or_, select
+from sqlalchemy import BigInteger, and_, case, cast, func, literal_column, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.domain.ids import Incarnation
 from yescale.domain.money import Nano
 from yescale.store.bulk import Query
-from yescale.store.tables import calls, codes, entries, holds, journals, keys, leases, postings, purses, quarantine
+from yescale.store.tables import (
+    calls,
+    codes,
+    entries,
+    holds,
+    journals,
+    keys,
+    leases,
+    postings,
+    purses,
+    quarantine,
+    rollups,
+)
 
 _SHOWN: Final = 20  # problems of one kind that are spelled out
 
@@ -84,6 +96,24 @@ _REDEMPTIONS: Final = (
     .where(entries.c.kind == "redemption", entries.c.source == "code")
     .subquery()
 )
+
+_DIFFERENCES: Final = union_all(
+    select(
+        calls.c.account_id,
+        literal_column("1").label("calls"),
+        calls.c.amount,
+        calls.c.paid,
+        calls.c.refunded,
+    ),
+    select(
+        rollups.c.account_id,
+        -rollups.c.calls,
+        -rollups.c.amount,
+        -rollups.c.paid,
+        -rollups.c.refunded,
+    ),
+).subquery()
+_DIFFER: Final = tuple(func.sum(_DIFFERENCES.c[name]) for name in ("calls", "amount", "paid", "refunded"))
 
 
 def _zero(column: Any) -> Any:
@@ -160,6 +190,11 @@ _CHECKS: Final[Mapping[str, Query]] = {
         codes.c.redeemed_ms.is_not(None),
         or_(_zero(_REDEMPTIONS.c.account_id) != codes.c.account_id, _zero(_REDEMPTIONS.c.amount) != codes.c.amount),
     ),
+    "9: account {0} has {1} calls more than its roll-ups say, {2} more in amount, {3} paid, {4} refunded": select(
+        _DIFFERENCES.c.account_id, *_DIFFER
+    )
+    .group_by(_DIFFERENCES.c.account_id)
+    .having(or_(*[each != 0 for each in _DIFFER])),
 }
 _FIGURES: Final[Mapping[str, Query]] = {
     "postings": select(_zero(func.sum(postings.c.amount))),

@@ -48,6 +48,7 @@ _DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
 _INSERTS: Final[Mapping[str, Callable[[Table], Insert]]] = MappingProxyType(
     {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 )
+_MOST_FORMS: Final = 256  # of one table
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -124,21 +125,62 @@ class BulkChange:
             await self._document.fetch(connection, rows=_encode(rows).decode())
 
 
+class Addition(Struct, frozen=True, gc=False):
+    """Numbers to be added, by column, to the row with this key."""
+
+    key: tuple[Any, ...]
+    figures: dict[str, int]
+
+
+class _Adding(Struct, frozen=True):
+    """How numbers are added to these columns, which stand in the table's order."""
+
+    columns: tuple[str, ...]
+    each: str
+    document: Statement
+
+
+class BulkAdd:
+    """Adds numbers to rows, which are made where they are missing; a statement for each set of columns, kept."""
+
+    def __init__(self, table: Table, keys: Sequence[str]) -> None:
+        self._table = table
+        self._keys = tuple(keys)
+        self._forms: dict[tuple[str, ...], _Adding] = {}
+
+    async def run(self, connection: AsyncConnection, rows: Iterable[Addition]) -> None:
+        """Send all rows, one go for each set of columns; no key twice, and none at all is fine."""
+        alike: dict[tuple[str, ...], list[Addition]] = {}
+        for row in rows:
+            alike.setdefault(tuple(row.figures), []).append(row)
+        for columns, some in alike.items():
+            await self._send(connection, self._form(columns), some)
+
+    async def _send(self, connection: AsyncConnection, form: _Adding, rows: Sequence[Addition]) -> None:
+        if connection.dialect.name == "sqlite":
+            driver = driver_of(connection) or await begun(connection)
+            columns = form.columns
+            await driver.executemany(form.each, [(*row.key, *map(row.figures.__getitem__, columns)) for row in rows])
+        else:
+            given = [dict(zip(self._keys, row.key, strict=True)) | row.figures for row in rows]
+            await form.document.fetch(connection, rows=_encode(given).decode())
+
+    def _form(self, columns: tuple[str, ...]) -> _Adding:
+        known = self._forms.get(columns)
+        if known is None:
+            if len(self._forms) >= _MOST_FORMS:
+                self._forms.clear()
+            ordered = tuple(column.name for column in self._table.columns if column.name in columns)
+            each, document = _merged(self._table, self._keys, ordered, lambda standing, given: standing + given)
+            text = _each(each, (*self._keys, *ordered))
+            known = self._forms[columns] = _Adding(ordered, text, Statement({"postgresql": document}))
+        return known
+
+
 def bulk_upsert(table: Table, keys: Sequence[str], columns: Sequence[str]) -> BulkChange:
     """Rows of `keys` and `columns`, which replace `columns` where one with the same `keys` exists; no key twice."""
-    order = (*keys, *columns)
-    rows = _document(table, order)
-    each = sqlite.insert(table).values(_parameters(table, order))
-    document = postgresql.insert(table).from_select(list(order), select(*[rows.c[name] for name in order])).inline()
-    return BulkChange(
-        order,
-        each=each.on_conflict_do_update(
-            index_elements=list(keys), set_={name: each.excluded[name] for name in columns}
-        ),
-        document=document.on_conflict_do_update(
-            index_elements=list(keys), set_={name: document.excluded[name] for name in columns}
-        ),
-    )
+    each, document = _merged(table, keys, columns, lambda _, given: given)
+    return BulkChange((*keys, *columns), each=each, document=document)
 
 
 def bulk_update(table: Table, key: str, columns: Sequence[str]) -> BulkChange:
@@ -179,6 +221,24 @@ def padded(items: Iterable[T]) -> list[T]:
     if ordered:
         ordered += [ordered[-1]] * ((1 << (len(ordered) - 1).bit_length()) - len(ordered))
     return ordered
+
+
+def _merged(
+    table: Table, keys: Sequence[str], columns: Sequence[str], merge: Callable[[Column[Any], Any], Any]
+) -> tuple[UpdateBase, UpdateBase]:
+    """For each row, and for all in a document. `merge`: what becomes of what stands there and what is given."""
+    order = (*keys, *columns)
+    rows = _document(table, order)
+    each = sqlite.insert(table).values(_parameters(table, order))
+    document = postgresql.insert(table).from_select(list(order), select(*[rows.c[name] for name in order])).inline()
+    return (
+        each.on_conflict_do_update(
+            index_elements=list(keys), set_={name: merge(table.c[name], each.excluded[name]) for name in columns}
+        ),
+        document.on_conflict_do_update(
+            index_elements=list(keys), set_={name: merge(table.c[name], document.excluded[name]) for name in columns}
+        ),
+    )
 
 
 def _parameters(table: Table, columns: Sequence[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from yescale.domain.ids import AccountId, CallId, PurseId
 from yescale.domain.journal import AttemptNote, EndLine
 from yescale.domain.money import Nano
 from yescale.domain.price import Line
-from yescale.domain.usage import INPUT_METERS, OUTPUT_METERS, Meter
+from yescale.domain.usage import INPUT_METERS, OUTPUT_METERS, Meter, Usage
 from yescale.store.bulk import BulkInsert
 from yescale.store.tables import call_tags, calls
 
@@ -89,12 +89,7 @@ _REFUND: Final = (
 
 def end_row(end: EndLine, entry_id: int | None, journal_id: int | None, paid: Nano) -> tuple[Any, ...]:
     """An end line as the tuple that `insert_calls` takes."""
-    prompt = completion = 0
-    for meter, count in end.usage.items():
-        if meter in INPUT_METERS:
-            prompt += count
-        elif meter in OUTPUT_METERS:
-            completion += count
+    prompt, completion = tokens_of(end.usage)
     details = CallDetails(
         usage=end.usage,
         lines=end.lines,
@@ -108,7 +103,7 @@ def end_row(end: EndLine, entry_id: int | None, journal_id: int | None, paid: Na
     )
     return (
         end.id,
-        FAILED if not end.amount and end.outcome in _FAILURES else CONSUMED,
+        FAILED if has_failed(end) else CONSUMED,
         end.at_ms,
         end.account,
         end.username,
@@ -134,6 +129,22 @@ def end_row(end: EndLine, entry_id: int | None, journal_id: int | None, paid: Na
         end.error,
         _encode(details).decode(),
     )
+
+
+def tokens_of(usage: Usage) -> tuple[int, int]:
+    """All tokens of the prompt, and all of the answer."""
+    prompt = completion = 0
+    for meter, count in usage.items():
+        if meter in INPUT_METERS:
+            prompt += count
+        elif meter in OUTPUT_METERS:
+            completion += count
+    return prompt, completion
+
+
+def has_failed(end: EndLine) -> bool:
+    """Whether the call cost nothing since nothing was served."""
+    return not end.amount and end.outcome in _FAILURES
 
 
 async def mark_refunded(connection: AsyncConnection, call_id: CallId, amount: Nano) -> bool:

@@ -117,16 +117,6 @@ class LogRow(Struct, frozen=True, kw_only=True):
     total_ms: int
 
 
-class UsageRow(Struct, frozen=True, kw_only=True):
-    """What was used under one heading: a day (unix days), a model or a key name."""
-
-    heading: str
-    calls: int
-    amount: Nano
-    prompt_tokens: int
-    completion_tokens: int
-
-
 _CALLS_ONLY: Final = LogRow.__struct_fields__[LogRow.__struct_fields__.index("upstream_model") :]
 _NOTHING: Final[Mapping[str, ColumnElement[Any]]] = {
     name: literal("", Text)
@@ -173,39 +163,6 @@ async def find_logs(connection: AsyncConnection, wanted: LogFilter) -> tuple[tup
     )
     rows = (await connection.execute(page)).mappings()
     return tuple(_log_row(row) for row in rows), total
-
-
-async def usage_by(
-    connection: AsyncConnection, heading: str, account: AccountId, start_ms: int, end_ms: int
-) -> tuple[UsageRow, ...]:
-    """What an account used between two instants by `day`, `model` or `key`, by heading."""
-    column: ColumnElement[Any] = {
-        "day": calls.c.at_ms // 86_400_000,
-        "model": calls.c.model,
-        "key": calls.c.key_name,
-    }[heading]
-    query = (
-        select(
-            column.label("heading"),
-            func.count().label("calls"),
-            func.sum(calls.c.amount).label("amount"),
-            func.sum(calls.c.prompt_tokens).label("prompt_tokens"),
-            func.sum(calls.c.completion_tokens).label("completion_tokens"),
-        )
-        .where(calls.c.account_id == account, calls.c.at_ms >= start_ms, calls.c.at_ms <= end_ms)
-        .group_by(column)
-        .order_by(column)
-    )
-    return tuple(
-        UsageRow(
-            heading=str(row[0]),
-            calls=row[1],
-            amount=int(row[2]),
-            prompt_tokens=int(row[3]),
-            completion_tokens=int(row[4]),
-        )
-        for row in await connection.execute(query)
-    )
 
 
 def _log_row(row: RowMapping) -> LogRow:

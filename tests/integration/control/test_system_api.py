@@ -428,6 +428,10 @@ async def test_usage_is_summed_by_day_model_and_key(house: House) -> None:
     assert await usage("key") == [("demo", 3, 1_050, 40)]
     assert (await house.get("usage")).json()["data"] == []
     assert (await house.get("usage", group_by="account")).status_code == 400
+    assert (await house.get("usage", group_by="tag")).status_code == 400
+    assert (await house.get("usage", group_by="model", tag="feature")).status_code == 400
+    assert (await house.get("usage", tag="colour:red")).status_code == 400
+    assert (await house.get("usage", group_by="tag", tag="feature", **asked)).json()["data"] == []
 
 
 async def test_a_quote_says_what_a_call_would_cost(house: House) -> None:
@@ -485,6 +489,16 @@ async def test_a_large_balance_is_shown_exactly(house: House) -> None:
     again = await house.operate("topup", username="demo", usd="17327.804182", outside_id="bank-1")
     assert again["repeated"] is True
     assert (await house.get("user")).json()["data"]["quota"] == 8_664_402_091
+
+
+async def test_billing_questions_honour_the_keys_addresses(house: House) -> None:
+    made = await house.operate("key create", username="demo", name="local", allow_ips=["192.0.2.0/24", "::1"])
+    for prefix in ("/v1", ""):
+        for question in ("subscription", "usage"):
+            for address, status in (("192.0.2.7", 200), ("::ffff:192.0.2.7", 200), ("192.0.3.7", 403), ("", 403)):
+                headers = bearer(made["key"]) | ({"x-forwarded-for": address} if address else {})
+                answer = await house.client.get(f"{prefix}/dashboard/billing/{question}", headers=headers)
+                assert answer.status_code == status, (question, address)
 
 
 async def test_billing_questions_take_the_api_key(house: House) -> None:

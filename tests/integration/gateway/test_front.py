@@ -5,12 +5,15 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.integration.gateway.control import KEY, key_record
 from tests.integration.gateway.rig import Answer, Rig
 from yescale.domain.ids import ModelName
+from yescale.gateway.worker import Worker
 
 CHAT = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}).encode()
 
@@ -94,6 +97,36 @@ async def test_an_unknown_path_is_controls_to_answer(rig: Rig) -> None:
     assert b"x-forwarded-for: 127.0.0.1\r\n" in seen
     assert b"1.2.3.4" not in seen
     assert b"x-internal" not in seen
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "status"),
+    [("203.0.113.9", 200), ("203.0.113.9, 198.51.100.1", 403), ("198.51.100.1", 403), ("", 403)],
+)
+async def test_a_trusted_proxy_says_who_calls(tmp_path: Path, forwarded: str, status: int) -> None:
+    """For a key's addresses, for the log, for control; sessions are asked the same way."""
+    rig = Rig(tmp_path)
+    server = msgspec.structs.replace(rig.settings.server, trusted_proxies="127.0.0.0/8")
+    rig.settings = msgspec.structs.replace(rig.settings, server=server)
+    rig.worker = Worker(rig.settings, 0)
+    async with rig:
+        rig.control.keys[KEY] = key_record(allow_ips=("203.0.113.0/24",))
+        headers = {"x_forwarded_for": forwarded} if forwarded else {}
+        answer = await ask(rig, "POST", "/v1/chat/completions", CHAT, authorization=f"Bearer sk-{KEY}", **headers)
+        assert answer.status == status
+        assert (await ask(rig, "GET", "/v1/models", authorization=f"Bearer sk-{KEY}", **headers)).status == status
+        await ask(rig, "GET", "/yescale/user", **headers)
+        told = forwarded.rpartition(",")[2].strip() or "127.0.0.1"
+        assert f"x-forwarded-for: {told}\r\n".encode() in rig.control.asked[-1]
+        if status == 200:
+            assert (await rig.end()).ip == told
+
+
+async def test_without_trusted_proxies_nobody_is_believed(rig: Rig) -> None:
+    rig.control.keys[KEY] = key_record(allow_ips=("203.0.113.0/24",))
+    headers = {"x_forwarded_for": "203.0.113.9", "forwarded": "for=203.0.113.9", "x_real_ip": "203.0.113.9"}
+    answer = await ask(rig, "POST", "/v1/chat/completions", CHAT, authorization=f"Bearer sk-{KEY}", **headers)
+    assert (answer.status, answer.json["error"]["code"]) == (403, "ip_not_allowed")
 
 
 async def test_without_control_other_paths_say_so(rig: Rig) -> None:

@@ -26,6 +26,7 @@ from yescale.store.tables import (
     postings,
     purses,
     quarantine,
+    rollups,
 )
 
 
@@ -372,12 +373,12 @@ async def test_a_journal_is_read_again_by_a_database_that_went_back(bank: Bank) 
     owner = await bank.owner(money=1_000)
     worker = Worker(bank)
     await worker.draw((owner.purse, 400, 400))
-    tables = (purses, leases, journals, entries, postings, calls)
+    tables = (purses, leases, journals, entries, postings, calls, rollups)
     backup = [(table, [row._mapping for row in await bank.rows(select(table))]) for table in tables]
     worker.end(owner, 100)
     await worker.settle()
     async with bank.database.writing() as connection:
-        for table in (calls, postings, entries, journals, leases):
+        for table in (rollups, calls, postings, entries, journals, leases):
             await connection.execute(table.delete())
         for table, rows in backup:
             for row in rows:

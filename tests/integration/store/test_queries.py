@@ -37,7 +37,7 @@ from yescale.store.channels import (
 from yescale.store.database import Database, DatabaseAway, DatabaseLimits, open_database
 from yescale.store.groups import delete_group, list_groups, set_group
 from yescale.store.keys import NewKey, create_key, find_key, key_record, list_keys, update_key
-from yescale.store.logs import LogFilter, find_logs, usage_by
+from yescale.store.logs import LogFilter, find_logs
 from yescale.store.migrations import migrate
 from yescale.store.prices import NewPrice, current_prices, find_prices, set_prices
 from yescale.store.tasks import NewTask, TaskFilter, advance_task, create_task, due_tasks, find_task, list_tasks
@@ -173,9 +173,6 @@ async def test_logs_mix_calls_and_events_newest_first(database: Database) -> Non
         rows, total = await find_logs(connection, LogFilter(account=owner.account, page=2, page_size=3))
         assert (len(rows), total) == (1, 4)
         assert rows[0].source == "call"
-        (day,) = await usage_by(connection, "day", owner.account, 0, 86_400_000 * 9)
-        assert (day.heading, day.calls, day.amount) == ("2", 3, 15)
-        assert len(await usage_by(connection, "model", owner.account, 0, 86_400_000 * 9)) == 3
 
 
 async def test_of_many_pollers_one_moves_a_task(database: Database) -> None:

@@ -2,7 +2,6 @@
 
 import re
 import time
-from ipaddress import ip_network
 from typing import Any, Final
 
 from msgspec import UNSET, Struct, UnsetType
@@ -13,6 +12,7 @@ from yescale.control.limits import MOST_QUOTA, nano_of_limit, remaining_quota
 from yescale.control.operations.refusals import OperationRefused
 from yescale.control.operations.users import find_user
 from yescale.control.secrets import Vault, hash_api_key, mask_api_key, new_api_key
+from yescale.domain.addresses import read_network
 from yescale.domain.ids import AccountId, KeyId
 from yescale.domain.money import Nano
 from yescale.ledger.purses import Limited, NoSuchKey, delete_key, open_key_purse, set_key_limit
@@ -175,10 +175,8 @@ async def check_terms(connection: AsyncConnection, fields: dict[str, Any]) -> No
     if models is not None and (len(models) > _MOST_MODELS or not all(_NAME.fullmatch(name) for name in models)):
         raise OperationRefused("model_limits: name at least one model, each without control characters.")
     for network in fields.get("allow_ips", ()):
-        try:
-            ip_network(network, strict=False)
-        except ValueError:
-            raise OperationRefused(f"allow_ips: {network!r} is no address or network.") from None
+        if read_network(network) is None:
+            raise OperationRefused(f"allow_ips: {network!r} is no address or network.")
 
 
 def view_key(row: KeyRow) -> dict[str, object]:

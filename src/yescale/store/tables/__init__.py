@@ -11,6 +11,7 @@ from yescale.store.tables.events import call_tags, calls, logs, responses, tasks
 from yescale.store.tables.nodes import changes, counters, idempotency, nodes, settings
 from yescale.store.tables.offers import channels, groups, models, prices, ratios
 from yescale.store.tables.statistics import model_hours
+from yescale.store.tables.usage import rollups, tag_rollups
 from yescale.store.tables.who import accounts, keys
 
 __all__ = [
@@ -41,6 +42,8 @@ __all__ = [
     "quarantine",
     "ratios",
     "responses",
+    "rollups",
     "settings",
+    "tag_rollups",
     "tasks",
 ]

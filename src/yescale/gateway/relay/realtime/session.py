@@ -285,7 +285,7 @@ class Session:
     def _judge(self, key: KeyRecord) -> Fault | None:
         now_s = self._relay.clock.wall_ms() // 1_000
         fault = admission.check_key(key, self._credentials, self._book.exchange.peer, now_s)
-        if fault is None and key.models is not None and self._names[0] not in key.models:
+        if fault is None and not admission.may_use(key, self._names[0]):
             return faults.MODEL_NOT_ALLOWED
         return fault
 
