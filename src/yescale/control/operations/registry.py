@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from yescale.control.context import Context
-from yescale.control.operations import catalogue, channels, keys, logs, money, system, users
+from yescale.control.operations import catalogue, channels, keys, limits, logs, money, system, users
 from yescale.control.operations.refusals import OperationRefused
 
 
@@ -47,6 +47,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         "key list": Operation(keys.ListKeys, keys.list_all_keys),
         "key edit": Operation(keys.EditKey, keys.edit_key),
         "key delete": Operation(keys.OneKey, keys.remove_key),
+        "limit set": Operation(limits.SetLimit, limits.set_limit),
+        "limit list": Operation(limits.ListLimits, limits.list_all_limits),
+        "limit remove": Operation(limits.OneLimit, limits.remove_limit),
         "topup": Operation(money.TopUp, money.top_up),
         "adjust": Operation(money.Adjust, money.adjust),
         "ledger verify": Operation(money.VerifyLedger, money.verify_ledger),

@@ -4,7 +4,17 @@ Money is BIGINT nano-dollars; `*_ms` are unix milliseconds, `*_at` unix seconds;
 encode. Hot tables (calls, leases, entries) carry no foreign keys: their writers hold the locks that make them true.
 """
 
-from yescale.store.tables.bank import entries, holds, incarnations, journals, leases, postings, purses, quarantine
+from yescale.store.tables.bank import (
+    entries,
+    holds,
+    incarnations,
+    journals,
+    leases,
+    limits,
+    postings,
+    purses,
+    quarantine,
+)
 from yescale.store.tables.columns import metadata
 from yescale.store.tables.events import call_tags, calls, logs, responses, tasks
 from yescale.store.tables.nodes import changes, counters, idempotency, nodes, settings
@@ -26,6 +36,7 @@ __all__ = [
     "journals",
     "keys",
     "leases",
+    "limits",
     "logs",
     "metadata",
     "models",
