@@ -187,7 +187,7 @@ class Rates:
         """What a call may use: as much as `most`, no less than `least`. None = `then` has been called already."""
         now = self._now()
         call = Awaiting(self.find(limits), least, most, then)
-        refused = next((meter for meter in call.meters if now < meter.refused_until), None)
+        refused = next((meter for meter in call.meters if now < meter.refused_until and least[meter.unit]), None)
         if refused is not None:
             then(Exceeded(refused.id, refused.refused_until - now, call.meters))
             return None
