@@ -47,4 +47,4 @@ OUTPUT_METERS: Final = frozenset(
 
 def tokens_of(usage: Usage) -> int:
     """All tokens, in and out."""
-    return sum([count for meter, count in usage.items() if meter in INPUT_METERS or meter in OUTPUT_METERS])
+    return sum([count for meter, count in usage.items() if meter.endswith("_tokens")])

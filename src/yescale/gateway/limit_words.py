@@ -12,13 +12,12 @@ from typing import Final
 
 from yescale.domain import faults
 from yescale.domain.faults import Fault
-from yescale.domain.limits import MONEY, UNITS, Limit, Limits
+from yescale.domain.limits import MINUTE_S, MONEY, REQUESTS, TOKENS, UNITS, Limit, Limits
 from yescale.domain.link import Refused
 from yescale.gateway.rates import Meter
 from yescale.protocols import anthropic_messages
 from yescale.protocols.passthrough import Format
 
-_TOLD: Final = ("requests", "tokens")
 _WHOM: Final[Mapping[str, str]] = MappingProxyType(
     {
         "account": "This account",
@@ -31,22 +30,30 @@ _WHOM: Final[Mapping[str, str]] = MappingProxyType(
 _WINDOWS: Final[Mapping[str, str]] = MappingProxyType({"total": "in all"})
 _ANTHROPIC: Final = frozenset({anthropic_messages.MESSAGES.id, anthropic_messages.COUNT_TOKENS.id})
 _MS: Final = 1_000
-_MINUTE_S: Final = 60
+_MINUTE_MS: Final = MINUTE_S * _MS
+_MUCH: Final = 1 << 62
+_OPENAI: Final = b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %b\r\n"
+_CLAUDE: Final = (
+    b"anthropic-ratelimit-%b-limit: %d\r\nanthropic-ratelimit-%b-remaining: %d\r\nanthropic-ratelimit-%b-reset: %b\r\n"
+)
 
 
 def lines(meters: Iterable[Meter], form: Format, now: float, wall_ms: int) -> bytes:
     """The header lines: of requests and of tokens, whichever limit leaves the least."""
-    nearest: dict[str, tuple[int, Meter]] = {}
+    requests = tokens = _MUCH
+    of_requests: Meter | None = None
+    of_tokens: Meter | None = None
     for meter in meters:
-        if meter.what in _TOLD and not meter.at_once and meter.shown:
-            left = meter.remaining(now)
-            known = nearest.get(meter.what)
-            if known is None or left < known[0]:
-                nearest[meter.what] = (left, meter)
+        if not meter.shown:
+            continue
+        left = meter.remaining(now)
+        if meter.unit == TOKENS and left < tokens:
+            tokens, of_tokens = left, meter
+        elif meter.unit == REQUESTS and left < requests:
+            requests, of_requests = left, meter
     say = _say_anthropic if form.id in _ANTHROPIC else _say_openai
-    return b"".join(
-        [say(what, meter.amount, left, meter.reset_s(now), wall_ms) for what, (left, meter) in nearest.items()]
-    )
+    told = b"" if of_requests is None else say(b"requests", of_requests.amount, requests, wall_ms)
+    return told if of_tokens is None else told + say(b"tokens", of_tokens.amount, tokens, wall_ms)
 
 
 def explain(refused: Refused, limits: Limits) -> Fault:
@@ -72,26 +79,26 @@ def _words(limit: Limit) -> str:
     )
 
 
-def _say_openai(what: str, amount: int, left: int, reset_s: float, _wall_ms: int) -> bytes:
-    return (
-        f"x-ratelimit-limit-{what}: {amount}\r\nx-ratelimit-remaining-{what}: {left}\r\n"
-        f"x-ratelimit-reset-{what}: {duration(reset_s)}\r\n"
-    ).encode()
+def _say_openai(what: bytes, amount: int, left: int, _wall_ms: int) -> bytes:
+    return _OPENAI % (what, amount, what, left, what, duration(_reset_ms(amount, left)))
 
 
-def _say_anthropic(what: str, amount: int, left: int, reset_s: float, wall_ms: int) -> bytes:
-    at = datetime.fromtimestamp(wall_ms // _MS + ceil(reset_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return (
-        f"anthropic-ratelimit-{what}-limit: {amount}\r\nanthropic-ratelimit-{what}-remaining: {left}\r\n"
-        f"anthropic-ratelimit-{what}-reset: {at}\r\n"
-    ).encode()
+def _say_anthropic(what: bytes, amount: int, left: int, wall_ms: int) -> bytes:
+    end_s = -(-(wall_ms + _reset_ms(amount, left)) // _MS)
+    at = datetime.fromtimestamp(end_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _CLAUDE % (what, amount, what, left, what, at.encode())
 
 
-def duration(seconds: float) -> str:
+def _reset_ms(amount: int, left: int) -> int:
+    """Until all of it may be used again."""
+    return -(-(amount - left) * _MINUTE_MS // amount) if amount else _MINUTE_MS
+
+
+def duration(ms: int) -> bytes:
     """As OpenAI writes one: `120ms`, `7.66s`, `6m0s`."""
-    ms = ceil(seconds * _MS)
     if ms < _MS:
-        return f"{ms}ms"
-    minutes, rest_ms = divmod(ms, _MINUTE_S * _MS)
-    rest = f"{rest_ms / _MS:.3f}".rstrip("0").rstrip(".")
-    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+        return b"%dms" % ms
+    minutes, rest_ms = divmod(ms, _MINUTE_MS)
+    seconds, rest_ms = divmod(rest_ms, _MS)
+    rest = (b".%03d" % rest_ms).rstrip(b"0") if rest_ms else b""
+    return b"%dm%d%bs" % (minutes, seconds, rest) if minutes else b"%d%bs" % (seconds, rest)

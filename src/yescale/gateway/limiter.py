@@ -6,7 +6,7 @@ from typing import Final
 from yescale.domain.faults import BUDGET_EXCEEDED
 from yescale.domain.faults import RATE_LIMITED as RATE_FAULT
 from yescale.domain.ids import ChannelId
-from yescale.domain.limits import MONEY, NO_LIMITS, TOKENS, Limits, Sums
+from yescale.domain.limits import MONEY, TOKENS, Limits, Sums
 from yescale.domain.link import KeyRecord, Refused
 from yescale.gateway.demand import Demand
 from yescale.gateway.leases import Beside, Reservation, Waiting
@@ -59,11 +59,10 @@ class Limiter:
 
     def reserve(self, key: KeyRecord, demand: Demand) -> Reservation | None:
         """Set all aside at once, as a rule; None says nothing about it: ask `admit`."""
-        rates, budgets = split(demand.limits)
+        rates, budgets = self._rates.split(demand.limits)
         holding: Holding | None = None
         if rates:
-            sums = (demand.most, demand.most_tokens, 1)
-            holding = self._rates.take(rates, sums, sums)
+            holding = self._rates.take(rates, (demand.most, demand.most_tokens, 1))
             if holding is None:
                 return None
         beside = Beside(budgets, demand.most_tokens, demand.most_tokens)
@@ -77,7 +76,7 @@ class Limiter:
 
     def admit(self, key: KeyRecord, demand: Demand, then: Told) -> Pending:
         """Set all aside: as much as the most, no less than the least; `then` may be called before this returns."""
-        rates, budgets = split(demand.limits)
+        rates, budgets = self._rates.split(demand.limits)
         pending = Pending()
         if not rates:
             self._pay(key, demand, (budgets, None), pending, then)
@@ -101,14 +100,14 @@ class Limiter:
 
         False: it is asked for and may be there a moment later, or the channel is used up.
         """
-        rates, budgets = split(come)
+        rates, budgets = self._rates.split(come)
         holding: Holding | None = None
         if rates:
-            holding = self._rates.take(rates, reservation.sums, reservation.sums)
+            holding = self._rates.take(rates, reservation.sums)
             if holding is None:
                 self._rates.ask(rates, reservation.sums, reservation.sums, _keep_in_hand)
                 return False
-        old_rates, old_budgets = split(gone)
+        old_rates, old_budgets = self._rates.split(gone)
         if not self._purses.move(reservation, old_budgets, budgets):
             if holding is not None:
                 holding.end(NOTHING)
@@ -152,14 +151,6 @@ def _keep_in_hand(outcome: Holding | Exceeded) -> None:
     """Whoever asked tries again, and takes it then."""
     if isinstance(outcome, Holding):
         outcome.end(NOTHING)
-
-
-def split(limits: Limits) -> tuple[Limits, Limits]:
-    """Rates and concurrency, and budgets."""
-    rates = tuple([limit for limit in limits if not limit.is_budget])
-    if len(rates) == len(limits):
-        return rates, NO_LIMITS
-    return rates, tuple([limit for limit in limits if limit.is_budget])
 
 
 def _denied(key: KeyRecord, exceeded: Exceeded) -> Denied:

@@ -85,8 +85,10 @@ class Purses:
         if key.limited or beside.budgets:
             sums = (amount, beside.most_tokens, 1)
             held = self._hold(key, beside.budgets, sums, now)
-            lacks = any(lease.free < sums[lease.unit] or now >= lease.until for lease in held)
-            return None if lacks or self._shut(now) else self._reserve(key, held, sums, now)
+            for lease in held:
+                if lease.free < sums[lease.unit] or now >= lease.until:
+                    return None
+            return None if self._shut(now) else self._reserve(key, held, sums, now)
         account = self._book.get(key.account_purse)
         if account is None or account.free < amount or now >= account.until or self._shut(now):
             return None

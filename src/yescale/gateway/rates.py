@@ -22,6 +22,7 @@ _REPEAT_AT_ONCE_S: Final = 0.01  # and one of calls at once, of which any may en
 _MOST_ROUNDS: Final = 4  # of asking again, where others take what was given before it is used
 _SWEEP_S: Final = 1.0
 _TRIED: Final[Sums] = (0, 0, 1)
+_MOST_SPLITS: Final = 20_000
 _MOST_WAITING: Final = 10_000
 
 
@@ -46,7 +47,8 @@ class Meter:
     def __init__(self, limit: Limit) -> None:
         self.id = limit.id
         self.what = limit.what
-        self.shown = limit.scope != "channel"  # whose figures are the operator's
+        # Calls are told of rates; a channel's figures are the operator's.
+        self.shown = limit.scope != "channel" and limit.window != ""
         self.unit = limit.unit
         self.at_once = limit.window == ""
         self.amount = limit.amount
@@ -70,14 +72,11 @@ class Meter:
 
     def remaining(self, now: float) -> int:
         """About what may still be used."""
-        if self.at_once:
-            return max(0, self.amount - self.carried)
-        filled = self.left + int((now - self.told_at) * self.amount / MINUTE_S)
-        return max(0, min(self.amount, filled + (max(0, self.free) if now < self.until else 0)))
-
-    def reset_s(self, now: float) -> float:
-        """Seconds until all of it may be used again."""
-        return (self.amount - self.remaining(now)) * MINUTE_S / self.amount if self.amount else float(MINUTE_S)
+        amount = self.amount
+        left = self.left + int((now - self.told_at) * amount / MINUTE_S)
+        if self.free > 0 and now < self.until:
+            left += self.free
+        return amount if left > amount else left if left > 0 else 0
 
 
 class Exceeded:
@@ -108,11 +107,10 @@ class Holding:
             self._open = False
             self._rates.give(self.meters, self.sums, used)
 
-    def swap(self, gone: Limits, come: "Holding | None") -> None:
+    def swap(self, gone: tuple[Meter, ...], come: "Holding | None") -> None:
         """Have what another holding has, in place of what some limits gave; one request was made of those."""
-        ids = {limit.id for limit in gone}
-        self._rates.give([meter for meter in self.meters if meter.id in ids], self.sums, _TRIED)
-        kept = tuple([meter for meter in self.meters if meter.id not in ids])
+        self._rates.give([meter for meter in self.meters if meter in gone], self.sums, _TRIED)
+        kept = tuple([meter for meter in self.meters if meter not in gone])
         self.meters = kept if come is None else kept + come.meters
 
     def part_at_once(self) -> "Holding | None":
@@ -159,6 +157,7 @@ class Rates:
         self._timers = timers
         self._now = clock.boot
         self._meters: dict[LimitId, Meter] = {}
+        self._splits: dict[int, tuple[Limits, tuple[Meter, ...], Limits]] = {}
         self._waiting: dict[int, Awaiting] = {}
         self._number = 0
         self._peers = Peers(workers=1, nodes=1)
@@ -174,19 +173,34 @@ class Rates:
         """Stop."""
         self._sweeping.cancel()
 
-    def take(self, limits: Limits, least: Sums, most: Sums) -> Holding | None:
+    def split(self, limits: Limits) -> tuple[tuple[Meter, ...], Limits]:
+        """The meters of rates and concurrency; and the budgets. Whoever calls often shows the same tuple each time."""
+        known = self._splits.get(id(limits))
+        if known is not None and known[0] is limits:
+            return known[1], known[2]
+        meters = self.find([limit for limit in limits if not limit.is_budget])
+        budgets = tuple([limit for limit in limits if limit.is_budget])
+        if len(self._splits) >= _MOST_SPLITS:
+            self._splits.clear()
+        self._splits[id(limits)] = (limits, meters, budgets)
+        return meters, budgets
+
+    def take(self, meters: tuple[Meter, ...], sums: Sums) -> Holding | None:
         """What a call may use, at once, out of what is in hand; None says nothing about it: ask `ask`."""
         now = self._now()
-        meters = self.find(limits)
         for meter in meters:
-            if meter.lacks(most[meter.unit], now):
+            if meter.at_once or meter.free < sums[meter.unit] or now >= meter.until:
                 return None
-        return self._hold(meters, most)
+        for meter in meters:
+            need = sums[meter.unit]
+            meter.free -= need
+            meter.used += need
+        return Holding(self, meters, sums)
 
-    def ask(self, limits: Limits, least: Sums, most: Sums, then: Answered) -> Awaiting | None:
+    def ask(self, meters: tuple[Meter, ...], least: Sums, most: Sums, then: Answered) -> Awaiting | None:
         """What a call may use: as much as `most`, no less than `least`. None = `then` has been called already."""
         now = self._now()
-        call = Awaiting(self.find(limits), least, most, then)
+        call = Awaiting(meters, least, most, then)
         refused = next((meter for meter in call.meters if now < meter.refused_until and least[meter.unit]), None)
         if refused is not None:
             then(Exceeded(refused.id, refused.refused_until - now, call.meters))
@@ -198,7 +212,7 @@ class Rates:
         self._send(call, now)
         return call
 
-    def find(self, limits: Limits) -> tuple[Meter, ...]:
+    def find(self, limits: Iterable[Limit]) -> tuple[Meter, ...]:
         """The meters of those limits that are no purses."""
         found: list[Meter] = []
         for limit in limits:
@@ -209,9 +223,10 @@ class Rates:
     def give(self, meters: Sequence[Meter], sums: Sums, used: Sums) -> None:
         """A call is over."""
         now = self._now()
-        fewer: list[tuple[LimitId, int]] = []
+        fewer: list[tuple[LimitId, int]] | None = None
         for meter in meters:
             if meter.at_once:
+                fewer = fewer or []
                 meter.carried -= 1
                 meter.refused_until = 0.0
                 meter.unsure = meter.unsure or meter.asking > 0
@@ -416,5 +431,6 @@ class Rates:
                 meter.free = 0
             if not (meter.rate or meter.carried or meter.asking) and now - meter.told_at > 2 * MINUTE_S:
                 del self._meters[meter.id]
+                self._splits.clear()
         if back:
             self._link.send(Give(unused=tuple(back)))

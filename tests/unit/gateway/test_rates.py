@@ -40,11 +40,12 @@ class Desk:
 
     def take(self, *limits: Limit, least: Sums = ONE, most: Sums | None = None) -> None:
         most = least if most is None else most
-        holding = self.rates.take(limits, most, most)
+        meters = self.rates.find(limits)
+        holding = self.rates.take(meters, most)
         if holding is not None:
             self.got.append(holding)
         else:
-            self.rates.ask(limits, least, most, self.got.append)
+            self.rates.ask(meters, least, most, self.got.append)
 
     def control_reads(self) -> None:
         sent, self.link.sent = self.link.sent, []
@@ -209,7 +210,7 @@ def test_while_the_link_is_down_nobody_waits(desk: Desk) -> None:
 
 
 def test_a_call_that_left_while_it_waited_carries_nothing(desk: Desk) -> None:
-    waiting = desk.rates.ask((at_once(1),), ONE, ONE, desk.got.append)
+    waiting = desk.rates.ask(desk.rates.find((at_once(1),)), ONE, ONE, desk.got.append)
     assert waiting is not None
     waiting.cancel()
     desk.answer()
