@@ -1,6 +1,6 @@
 """A call through a worker's own code, without sockets: microseconds of CPU, the least of many batches.
 
-usage: python -m bench.inside [--batches N] [--calls N] [--body BYTES] [--stream]
+usage: python -m bench.inside [--batches N] [--body BYTES] [--stream] [--limited]
 
 What the kernel does is not in it, so it wavers little beside other work, and a step more in Python shows.
 """
@@ -20,8 +20,30 @@ from typing import Any
 import uvloop
 
 from bench.scenarios import chat_body
-from yescale.domain.ids import AccountId, ChannelId, Incarnation, KeyId, ModelName, PriceId, ProviderId, PurseId
-from yescale.domain.link import AskKey, Draw, Drawn, Granted, KeyAnswer, KeyRecord, Welcome
+from yescale.domain.ids import (
+    AccountId,
+    ChannelId,
+    Incarnation,
+    KeyId,
+    LimitId,
+    ModelName,
+    PriceId,
+    ProviderId,
+    PurseId,
+)
+from yescale.domain.limits import NO_LIMITS, Limit, Limits
+from yescale.domain.link import (
+    AskKey,
+    Draw,
+    Drawn,
+    Given,
+    Granted,
+    KeyAnswer,
+    KeyRecord,
+    Take,
+    Taken,
+    Welcome,
+)
 from yescale.domain.memory import OpenMemory
 from yescale.domain.money import RATIO_ONE
 from yescale.domain.price import PriceRule
@@ -33,10 +55,11 @@ from yescale.gateway.journal import Journal
 from yescale.gateway.keys import KeyBounds, Keys
 from yescale.gateway.memory import Memory
 from yescale.gateway.purses import Purses
+from yescale.gateway.rates import Rates
 from yescale.gateway.relay.relay import Relay
 from yescale.tuning import JournalSettings, MemorySettings, MoneySettings, RelaySettings
 from yescale.wire.client import Client, Origin
-from yescale.wire.limits import Limits
+from yescale.wire.limits import Limits as WireLimits
 from yescale.wire.server import Server
 from yescale.wire.timers import Timers
 
@@ -96,6 +119,7 @@ class Control:
         self.alive_at = clock.boot()
         self.welcome = Welcome(node="bench", key_pepper=bytes(32))
         self.keys = 0
+        self.limited = False  # whether keys have limits
         self.asked: list[object] = []
         self._callbacks: dict[type, Callable[[Any], object]] = {}
 
@@ -115,20 +139,37 @@ class Control:
             match self.asked.pop():
                 case AskKey(hash=key_hash):
                     self.keys += 1
-                    self._callbacks[KeyAnswer](KeyAnswer(hash=key_hash, key=_key(self.keys)))
+                    self._callbacks[KeyAnswer](KeyAnswer(hash=key_hash, key=_key(self.keys, self.limited)))
                 case Draw(id=number, wants=wants):
-                    granted = tuple(Granted(purse=want.purse, total=want.have + GRANT) for want in wants)
+                    granted = tuple(
+                        Granted(
+                            purse=want.purse or PurseId(GRANT + want.limit), total=want.have + GRANT, limit=want.limit
+                        )
+                        for want in wants
+                    )
                     self._callbacks[Drawn](Drawn(id=number, granted=granted))
+                case Take(id=number, asks=asks):
+                    given = tuple(Given(limit=ask.limit, amount=GRANT, left=GRANT) for ask in asks)
+                    self._callbacks[Taken](Taken(id=number, given=given))
                 case _:
                     pass
 
 
-def _key(number: int) -> KeyRecord:
+def _limits(number: int) -> Limits:
+    """Requests and tokens a minute, and money a day."""
+    return tuple(
+        Limit(id=LimitId(3 * number + place), scope="key", subject=str(number), what=what, window=window, amount=GRANT)
+        for place, (what, window) in enumerate((("requests", "minute"), ("tokens", "minute"), ("money", "day")))
+    )
+
+
+def _key(number: int, limited: bool) -> KeyRecord:
     account = number % 100
     return KeyRecord(
         id=KeyId(number), name=f"key-{number}", account=AccountId(account), username=f"account-{account}",
         group="default", status=1, account_status=1, role=1, expires_at=-1, models=None, allow_ips=(),
         account_purse=PurseId(account + 1), key_purse=PurseId(1_000 + number), limited=False,
+        limits=_limits(number) if limited else NO_LIMITS,
     )  # fmt: skip
 
 
@@ -164,11 +205,12 @@ class Worker:
         relay = Relay(
             settings, money, timers=timers, clock=clock, now=self.loop.time, link=link, journal=journal, keys=keys,  # type: ignore[arg-type]
             client=Client(timers, settings.connections), purses=Purses(link, journal, keys, money, timers, clock),
+            rates=Rates(link, 0, timers, clock),
             memory=Memory(folder, OpenMemory(incarnation=life, slot=0), MemorySettings(), timers, Random(1)),
             rng=Random(1),
         )  # fmt: skip
         relay.publish(_snapshot())
-        server = Server(Front(relay, Origin("unix", "localhost", 0, "/nowhere"), tls=False), Limits(), timers)
+        server = Server(Front(relay, Origin("unix", "localhost", 0, "/nowhere"), tls=False), WireLimits(), timers)
         self.answered: list[Near] = []
         self.transport = Near(self.answered)
         self.client = server.protocol()
@@ -243,9 +285,11 @@ def main() -> int:
     parser.add_argument("--batches", type=int, default=40)
     parser.add_argument("--body", type=int, default=2_000)
     parser.add_argument("--stream", action="store_true", help=f"a stream of {CHUNKS} chunks instead of a whole answer")
+    parser.add_argument("--limited", action="store_true", help="keys with limits of requests, tokens and money")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="yescale-bench-") as folder:
         worker = Worker(Path(folder))
+        worker.control.limited = arguments.limited
         calls = requests(chat_body("bench", "x" * arguments.body, stream=arguments.stream))
         answer = streamed_answer() if arguments.stream else whole_answer()
         gc.collect()

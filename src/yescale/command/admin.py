@@ -257,6 +257,28 @@ OPERATIONS: Final = (
     ),
     Operation(("key", "delete"), "close a key for ever", (ID,)),
     Operation(
+        ("limit", "set"),
+        "limit what an account, key, group, model or channel may use",
+        (
+            Argument("scope", metavar="SCOPE", help="account, key, group, model or channel"),
+            Argument("subject", metavar="SUBJECT", help="which: a username, a name, or the number of a key or channel"),
+            Argument("what", metavar="WHAT", help="money, tokens, requests or concurrency"),
+            Argument("--window", metavar="W", help="minute, hour, day, week, month or total; concurrency has none"),
+            Argument("--amount", kind=int, apart="amount", metavar="N", help="tokens, requests, or calls at once"),
+            Argument("--usd", apart="amount", metavar="X", help="US dollars, of money"),
+            Argument("--zone", metavar="Z", help="whose midnight ends a day, such as Asia/Ho_Chi_Minh (UTC)"),
+        ),
+    ),
+    Operation(
+        ("limit", "list"),
+        "show the limits",
+        (
+            Argument("--scope", metavar="SCOPE", help="those of accounts, keys, groups, models or channels alone"),
+            Argument("--subject", metavar="SUBJECT", help="and of this one alone"),
+        ),
+    ),
+    Operation(("limit", "remove"), "take a limit away", (ID,)),
+    Operation(
         ("topup",),
         "put money into an account",
         (USER, Argument("--usd", required=True, metavar="X", help="how many US dollars"), ONCE, NOTE),

@@ -6,6 +6,7 @@ import logging
 import secrets
 import signal
 import sys
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pkgutil import resolve_name
@@ -23,11 +24,12 @@ from yescale.control.desk import FrontDesk
 from yescale.control.draws import Draws, Lender
 from yescale.control.heartbeat import Heartbeat
 from yescale.control.http import HttpServer, build_app
-from yescale.control.internal import Badge, LinkServer
+from yescale.control.internal import Badge, Lenders, LinkServer
 from yescale.control.market import Market
 from yescale.control.memory import MemoryServer
 from yescale.control.node import HomeLock, HomeTaken, read_node_id
 from yescale.control.notes import NOTE_FILE
+from yescale.control.rates import Buckets
 from yescale.control.secrets import Vault, open_vault
 from yescale.control.settlement import Pace, Settlement
 from yescale.control.snapshot import Snapshots
@@ -160,7 +162,8 @@ class Control(Struct, frozen=True, kw_only=True):
 
 def _compose(settings: Settings, database: Database, vault: Vault) -> Control:
     node = read_node_id(settings.home)
-    workers = Workers()
+    rates = Buckets(time.monotonic)
+    workers = Workers(rates.share_among)
     tokens = Tokens()
     snapshots = Snapshots(database, vault, settings.money, tokens)
     settlement = Settlement(database, settings.journals, node, _pace(settings))
@@ -185,7 +188,8 @@ def _compose(settings: Settings, database: Database, vault: Vault) -> Control:
         announce=feed.announce,
         recall=workers.recall_soon,
     )
-    link = LinkServer(FrontDesk(context, node), workers, draws, Badge(node, vault.pepper), MemoryServer(context))
+    lenders, badge = Lenders(draws, rates), Badge(node, vault.pepper)
+    link = LinkServer(FrontDesk(context, node), workers, lenders, badge, MemoryServer(context))
     return Control(
         context=context,
         settlement=settlement,
@@ -196,7 +200,7 @@ def _compose(settings: Settings, database: Database, vault: Vault) -> Control:
         statistics=statistics,
         link=link,
         feed=feed,
-        heartbeat=Heartbeat(database, node, secrets.token_hex(16), workers.tell_of_node),
+        heartbeat=Heartbeat(database, node, secrets.token_hex(16), workers),
         http=HttpServer(build_app(context), settings.public_socket, _DRAIN_S),
     )
 

@@ -2,34 +2,46 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from yescale.ledger.incarnations import reclaim, unended
 from yescale.store import nodes
 from yescale.store.database import Database, DatabaseAway
 
 _LOG: Final = logging.getLogger(__name__)
+_SILENT_MS: Final = 30_000  # a node that was not seen for so long has no share of a rate
 
 
 class Fenced(Exception):
     """Another machine lives under this node's id, probably a copy of its home."""
 
 
-class Heartbeat:
-    """`tell` hears after each beat whether the database has taken it."""
+class Audience(Protocol):
+    """Who hears of beats."""
 
-    def __init__(self, database: Database, node: str, boot_id: str, tell: Callable[[bool], None]) -> None:
+    def tell_of_node(self, lives: bool) -> None:
+        """After each beat: whether the database has taken it."""
+        ...
+
+    def count_nodes(self, nodes: int) -> None:
+        """How many nodes beat."""
+        ...
+
+
+class Heartbeat:
+    """Beats for one node; `audience` hears of it."""
+
+    def __init__(self, database: Database, node: str, boot_id: str, audience: Audience) -> None:
         self._database = database
+        self._audience = audience
         self._node = node
         self._boot_id = boot_id
-        self._tell = tell
 
     async def join(self, program: str) -> None:
         """Take the node's id for this life. Raises DatabaseAway."""
         async with self._database.writing() as connection:
             await nodes.join(connection, self._node, self._boot_id, program)
-        self._tell(True)
+        self._audience.tell_of_node(True)
 
     async def leave(self) -> None:
         """Say that the node is gone for good reason. Raises DatabaseAway."""
@@ -44,17 +56,19 @@ class Heartbeat:
                 await self._close_lost_nodes(lost_s)
             except DatabaseAway as error:
                 _LOG.warning("the heartbeat waits for the database: %s", error)
-                self._tell(False)
+                self._audience.tell_of_node(False)
             await asyncio.sleep(every_s)
 
     async def _beat(self) -> None:
         async with self._database.writing(urgent=True) as connection:
             held = await nodes.beat(connection, self._node, self._boot_id)
+            count = await nodes.count_nodes(connection, _SILENT_MS)
         if not held:
             raise Fenced(
                 f"node {self._node} is taken over by another control process; if this home was copied, remove node.id"
             )
-        self._tell(True)
+        self._audience.tell_of_node(True)
+        self._audience.count_nodes(max(1, count))
 
     async def _close_lost_nodes(self, lost_s: float) -> None:
         async with self._database.reading() as connection:

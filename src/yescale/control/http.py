@@ -13,11 +13,23 @@ from fastapi import FastAPI
 
 from yescale.control import billing_api, health_api, redeem_api, responses_api, system_api
 from yescale.control.answers import ANSWERS, RequestIds
-from yescale.control.api import account, codes, refunds, topups, usage
+from yescale.control.api import account, codes, limits, refunds, topups, usage
 from yescale.control.context import Context
 
 _LOG: Final = logging.getLogger(__name__)
-PARTS: Final = (system_api, redeem_api, billing_api, responses_api, health_api, account, codes, refunds, topups, usage)
+PARTS: Final = (
+    system_api,
+    redeem_api,
+    billing_api,
+    responses_api,
+    health_api,
+    account,
+    codes,
+    refunds,
+    topups,
+    usage,
+    limits,
+)
 _BACKLOG: Final = 2048
 _KEEP_ALIVE_S: Final = 75
 

@@ -16,6 +16,7 @@ from yescale.control.draws import Draws
 from yescale.control.frames import FrameBroken, read_frame
 from yescale.control.memory import MemoryServer
 from yescale.control.operations import OperationRefused
+from yescale.control.rates import Buckets
 from yescale.control.workers import Connection, Workers
 from yescale.domain.ids import PurseId
 from yescale.domain.link import (
@@ -26,12 +27,14 @@ from yescale.domain.link import (
     Draw,
     Drawn,
     FromWorker,
+    Give,
     Hello,
     KeyAnswer,
     KeyRecord,
     Recalled,
     Refused,
     Rested,
+    Take,
     Unpriced,
     Welcome,
 )
@@ -63,6 +66,13 @@ class Desk(Protocol):
         ...
 
 
+class Lenders(Struct, frozen=True):
+    """Where workers take from: money, and rates."""
+
+    draws: Draws
+    rates: Buckets
+
+
 class Badge(Struct, frozen=True):
     """What a Welcome says: the node's id and the purpose key of API keys."""
 
@@ -86,10 +96,11 @@ def close_to_others(path: Path) -> None:
 class LinkServer:
     """Serves the internal socket; a connection per worker or command line, and one for what a worker has kept."""
 
-    def __init__(self, desk: Desk, workers: Workers, draws: Draws, badge: Badge, memory: MemoryServer) -> None:
+    def __init__(self, desk: Desk, workers: Workers, lenders: Lenders, badge: Badge, memory: MemoryServer) -> None:
         self._desk = desk
         self._workers = workers
-        self._draws = draws
+        self._draws = lenders.draws
+        self._rates = lenders.rates
         self._badge = badge
         self._memory = memory
         self._server: asyncio.Server | None = None
@@ -126,6 +137,8 @@ class LinkServer:
                         break
                     if isinstance(message, Hello):
                         await self._welcome(message, connection)
+                    elif isinstance(message, Take | Give):
+                        self._rate(message, connection)
                     else:
                         await slots.acquire()
                         group.create_task(self._answer(message, connection, slots))
@@ -137,6 +150,7 @@ class LinkServer:
     def _leave(self, connection: Connection) -> None:
         if connection.hello is not None:
             self._workers.leave(connection.hello.incarnation, connection)
+            self._rates.leave(connection.hello.incarnation)
 
     async def _next(self, reader: StreamReader) -> FromWorker | None:
         try:
@@ -175,7 +189,7 @@ class LinkServer:
                     await self._desk.report(message)
                 case AskAdmin():
                     connection.send(await self._operate(message))
-                case Hello() | OpenMemory():
+                case Hello() | OpenMemory() | Take() | Give():
                     pass
         except DatabaseAway as error:
             _LOG.warning("a %s waits for the database: %s", type(message).__name__, error)
@@ -183,6 +197,15 @@ class LinkServer:
             _LOG.exception("a %s of the link was not answered", type(message).__name__)
         finally:
             slots.release()
+
+    def _rate(self, message: Take | Give, connection: Connection) -> None:
+        """At once, and in order: a worker's counts are absolute."""
+        if connection.hello is None:
+            return
+        if isinstance(message, Give):
+            self._rates.give(connection.hello.incarnation, message)
+        else:
+            connection.send(self._rates.take(connection.hello.incarnation, message))
 
     async def _find_key(self, hashed: bytes) -> KeyAnswer:
         try:

@@ -17,6 +17,7 @@ from yescale.store.catalogue import list_models
 from yescale.store.channels import ChannelRow, list_channels
 from yescale.store.database import Database
 from yescale.store.groups import list_groups
+from yescale.store.limits import shared_limits
 from yescale.store.prices import current_prices
 from yescale.tuning import MoneySettings
 
@@ -44,6 +45,7 @@ class Snapshots:
             models = await list_models(connection)
             channels = await list_channels(connection, enabled_only=True)
             prices = await current_prices(connection)
+            limits = await shared_limits(connection)
         opened = (open_channel(row, self._vault) for row in channels)
         self._opened = tuple(channel for channel in opened if channel is not None)
         self.current = Snapshot(
@@ -54,6 +56,7 @@ class Snapshots:
             prices=prices,
             insufficient_funds_status=self._money.insufficient_funds_status,
             minimum_balance=self._money.minimum_balance,
+            limits=limits,
         )
 
     def renew(self) -> None:

@@ -3,17 +3,21 @@
 import asyncio
 import logging
 from asyncio import StreamWriter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from yescale.control.frames import encode_frame
 from yescale.domain.ids import Incarnation, PurseId
-from yescale.domain.link import Alive, FromControl, Hello, Publish, Recall
+from yescale.domain.link import Alive, FromControl, Hello, Peers, Publish, Recall
 from yescale.domain.memory import FromMemory
 from yescale.domain.snapshot import Snapshot
 
 _LOG: Final = logging.getLogger(__name__)
 _UNSENT_BYTES: Final = 128 * 1024 * 1024  # two whole frames; a worker that reads less is cut off and comes again
+
+
+def _nobody(_nodes: int) -> None:
+    """Where nothing is shared out among nodes."""
 
 
 class Connection:
@@ -58,11 +62,13 @@ class Round:
 class Workers:
     """The workers that said Hello, by incarnation."""
 
-    def __init__(self) -> None:
+    def __init__(self, counted: Callable[[int], object] = _nobody) -> None:
+        self._counted = counted  # hears how many nodes there are
         self._connections: dict[Incarnation, Connection] = {}
         self._rounds: dict[int, Round] = {}
         self._last_round = 0
         self._node_lives = False
+        self._peers = Peers(workers=1, nodes=1)
         self.snapshot_frame = encode_frame(Publish(snapshot=Snapshot(version=0)))  # the newest, encoded once for all
 
     def __len__(self) -> int:
@@ -81,13 +87,27 @@ class Workers:
         self._connections[incarnation] = connection
         if self._node_lives:
             connection.send(Alive())
+        connection.send(self._peers)
+        self._count(self._peers.nodes)
 
     def leave(self, incarnation: Incarnation, connection: Connection) -> None:
         """A connection ended; who waits for an answer of that worker waits no longer."""
         if self._connections.get(incarnation) is connection:
             del self._connections[incarnation]
+            self._count(self._peers.nodes)
             for open_round in self._rounds.values():
                 open_round.strike(incarnation)
+
+    def count_nodes(self, nodes: int) -> None:
+        """How many nodes there are, which share out what only one can count."""
+        self._counted(nodes)
+        self._count(nodes)
+
+    def _count(self, nodes: int) -> None:
+        peers = Peers(workers=max(1, len(self._connections)), nodes=nodes)
+        if peers != self._peers:
+            self._peers = peers
+            self.tell(peers)
 
     def tell(self, message: FromControl) -> None:
         """Send to all of them."""

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from yescale.domain.ids import AccountId, Incarnation, KeyId, PurseId
+from yescale.domain.ids import AccountId, Incarnation, KeyId, LimitId, PurseId
+from yescale.domain.limits import NO_LIMITS, Limits
 from yescale.domain.memory import OpenMemory
 from yescale.domain.money import Nano
 from yescale.domain.snapshot import Snapshot
@@ -17,6 +18,8 @@ from yescale.domain.snapshot import Snapshot
 LINK_FORMAT: Final = 1
 MAX_FRAME: Final = 64 * 1024 * 1024
 INCARNATION_CLOSED: Final = "incarnation_closed"  # refusal of a life that control has closed: drain and exit
+PERIOD_OVER: Final = "period_over"  # refusal of a budget's purse whose time is over: ask for the current one
+NO_LIMIT: Final = LimitId(0)
 
 
 class KeyRecord(Struct, frozen=True, kw_only=True):
@@ -36,15 +39,20 @@ class KeyRecord(Struct, frozen=True, kw_only=True):
     account_purse: PurseId
     key_purse: PurseId  # charged always; limits only where `limited`
     limited: bool
+    limits: Limits = NO_LIMITS  # the account's and its own
 
 
 class Want(Struct, frozen=True, kw_only=True):
-    """One purse of a draw, in totals of this life: I was granted `have`; raise me to `least`, better to `want`."""
+    """One purse of a draw, in totals of this life: I was granted `have`; raise me to `least`, better to `want`.
+
+    A budget's purse is named by its limit as well; `purse` 0 is then the one of the current period.
+    """
 
     purse: PurseId
     have: Nano
     least: Nano
     want: Nano
+    limit: LimitId = NO_LIMIT
 
 
 class Granted(Struct, frozen=True, kw_only=True):
@@ -53,6 +61,7 @@ class Granted(Struct, frozen=True, kw_only=True):
     purse: PurseId
     total: Nano
     valid_s: float | None = None
+    limit: LimitId = NO_LIMIT
 
 
 class Refused(Struct, frozen=True, kw_only=True):
@@ -60,10 +69,12 @@ class Refused(Struct, frozen=True, kw_only=True):
 
     purse: PurseId
     # A code of domain.faults: insufficient_balance, key_exhausted, budget_exceeded, temporarily_unavailable;
-    # INCARNATION_CLOSED; or invalid_api_key for a purse that is closed or unknown.
+    # rate_limit_exceeded; INCARNATION_CLOSED; PERIOD_OVER; or invalid_api_key for a purse that is closed or unknown.
     code: str
     balance: Nano = 0
     held: Nano = 0
+    limit: LimitId = NO_LIMIT  # that refused
+    valid_s: float | None = None  # until its window ends, or it has filled up again
 
 
 # --- worker to control
@@ -97,6 +108,30 @@ class Recalled(Struct, frozen=True, kw_only=True, tag="recalled"):
 
     id: int
     n: int
+
+
+class Ask(Struct, frozen=True, kw_only=True, gc=False):
+    """What a worker needs of one limit, and would like. Of concurrency: how many calls it would then carry."""
+
+    limit: LimitId
+    amount: int  # the limit, as the worker knows it
+    need: int
+    want: int
+    at_once: bool = False  # concurrency
+
+
+class Take(Struct, frozen=True, kw_only=True, tag="take"):
+    """Take from these limits, from all or none. `id` comes back in Taken."""
+
+    id: int
+    asks: tuple[Ask, ...]
+
+
+class Give(Struct, frozen=True, kw_only=True, tag="give"):
+    """What was taken and is not needed (below zero: what was used beyond it), and how many calls are carried now."""
+
+    unused: tuple[tuple[LimitId, int], ...] = ()
+    at_once: tuple[tuple[LimitId, int], ...] = ()
 
 
 class Rested(Struct, frozen=True, kw_only=True, tag="rested"):
@@ -154,6 +189,31 @@ class Drawn(Struct, frozen=True, kw_only=True, tag="drawn"):
     refused: Refused | None = None
 
 
+class Given(Struct, frozen=True, kw_only=True, gc=False):
+    """What was taken of one limit, and what is left of it on this node."""
+
+    limit: LimitId
+    amount: int
+    left: int
+
+
+class Taken(Struct, frozen=True, kw_only=True, tag="taken"):
+    """The answer to a Take: all of it, or the limit that refused and in how many seconds it might not."""
+
+    id: int
+    given: tuple[Given, ...] = ()
+    refused: LimitId = NO_LIMIT
+    left: int = 0  # of the limit that refused
+    after_s: float = 0.0
+
+
+class Peers(Struct, frozen=True, kw_only=True, tag="peers"):
+    """Among how many a limit is shared out while nobody can be asked: workers of this node, and nodes."""
+
+    workers: int
+    nodes: int
+
+
 class Recall(Struct, frozen=True, kw_only=True, tag="recall"):
     """Give back what is idle of these purses (a `back` line in the journal), then answer Recalled."""
 
@@ -185,5 +245,5 @@ class AnswerAdmin(Struct, frozen=True, kw_only=True, tag="answer_admin"):
 
 
 # The first message of a connection may be another seam's: then all that follow are.
-FromWorker = Hello | AskKey | Draw | Recalled | Rested | Unpriced | AskAdmin | OpenMemory
-FromControl = Welcome | Publish | KeyAnswer | Drawn | Recall | Changed | Alive | AnswerAdmin
+FromWorker = Hello | AskKey | Draw | Recalled | Take | Give | Rested | Unpriced | AskAdmin | OpenMemory
+FromControl = Welcome | Publish | KeyAnswer | Drawn | Taken | Peers | Recall | Changed | Alive | AnswerAdmin

@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from yescale.domain.ids import ChannelId, ModelName, ProviderId
+from yescale.domain.limits import NO_LIMITS, Limits
 from yescale.domain.money import NANO_PER_USD, Nano, Ratio
 from yescale.domain.price import PriceRule
 
@@ -73,3 +74,4 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     prices: tuple[PriceRule, ...] = ()
     insufficient_funds_status: int = 402
     minimum_balance: Nano = 0  # below it no call is admitted
+    limits: Limits = NO_LIMITS  # of groups, models and channels; those of accounts and keys come with the key

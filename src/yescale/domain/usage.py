@@ -43,3 +43,8 @@ INPUT_METERS: Final = frozenset(
 OUTPUT_METERS: Final = frozenset(
     {Meter.OUTPUT_TOKENS, Meter.REASONING_TOKENS, Meter.AUDIO_OUTPUT_TOKENS, Meter.IMAGE_OUTPUT_TOKENS}
 )
+
+
+def tokens_of(usage: Usage) -> int:
+    """All tokens, in and out."""
+    return sum([count for meter, count in usage.items() if meter.endswith("_tokens")])

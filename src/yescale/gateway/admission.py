@@ -12,11 +12,13 @@ from yescale.domain import faults
 from yescale.domain.addresses import Networks, read_address
 from yescale.domain.faults import Fault
 from yescale.domain.ids import ChannelId
+from yescale.domain.limits import Limits
 from yescale.domain.link import KeyRecord, Refused
 from yescale.domain.money import NANO_PER_USD, Nano, quota_balance, quota_of
 from yescale.domain.names import Names
 from yescale.domain.snapshot import GONE, Model
 from yescale.domain.tags import NO_TAGS, Tags
+from yescale.gateway.demand import Demand
 from yescale.gateway.surfaces import Surface
 from yescale.pricing.ceiling import Ask, Ceiling
 from yescale.protocols.codec import NO_WORDS, PathWords
@@ -272,6 +274,22 @@ def _not_allowed(peek: Peek, key: KeyRecord, table: Table) -> Fault:
     return faults.MODEL_NOT_ALLOWED.saying(
         f"The model '{peek.model}' is not open to the group '{key.group}' of this API key.", param="model"
     )
+
+
+def demand_of(order: Order, limits: Limits, least_output: int) -> Demand:
+    """What an allowed call takes of its limits: its worst case in money, and in tokens."""
+    peek, offer, ceiling = order.peek, order.offer, order.ceiling
+    floor = order.table.snapshot.minimum_balance
+    least, most = max(floor, ceiling.least), max(floor, ceiling.most)
+    if order.free or offer.tariff is None:
+        return Demand(least, most, limits)
+    prompt = min(peek.prompt_tokens, offer.model.context_window or UNSTATED_CONTEXT)
+    lower = upper = 0
+    if peek.outputs and peek.declared is not None:
+        lower = upper = max(peek.declared, LEAST_THINKING) if _thinks(offer) else peek.declared
+    elif peek.outputs:
+        lower, upper = min(least_output, offer.tariff.max_output), offer.tariff.max_output
+    return Demand(least, most, limits, prompt + lower * peek.n, prompt + upper * peek.n, prompt, peek.n)
 
 
 def explain_refusal(refused: Refused, least: Nano, status: int) -> Fault:

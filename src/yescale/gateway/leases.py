@@ -1,11 +1,16 @@
 """The entries of the lease book: what is known of each purse, of each call that waits for money, and of each draw."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
-from yescale.domain.ids import PurseId
-from yescale.domain.link import KeyRecord, Refused, Want
+from msgspec import Struct
+
+from yescale.domain.ids import ChannelId, LimitId, PurseId
+from yescale.domain.limits import MONEY, NO_LIMITS, Limits, Sums
+from yescale.domain.link import NO_LIMIT, KeyRecord, Refused, Want
 from yescale.domain.money import Nano
 from yescale.gateway.clock import Timer
+from yescale.gateway.rates import Holding
 
 
 class Lease:
@@ -15,12 +20,14 @@ class Lease:
     """
 
     __slots__ = (
-        "awake", "draw", "exact", "free", "granted", "id", "low", "mark", "rate",
-        "refusal", "returned", "spent", "tight", "until", "used",
+        "awake", "draw", "exact", "free", "granted", "id", "limit", "low", "mark", "rate",
+        "refusal", "returned", "spent", "tight", "unit", "until", "used",
     )  # fmt: skip
 
-    def __init__(self, purse: PurseId) -> None:
-        self.id = purse
+    def __init__(self, purse: PurseId, limit: LimitId = NO_LIMIT, unit: int = MONEY) -> None:
+        self.id = purse  # below 0: a budget's, which control has not told yet
+        self.limit = limit
+        self.unit = unit  # what it counts: a place of Sums
         self.granted: Nano = 0
         self.spent: Nano = 0
         self.returned: Nano = 0
@@ -60,16 +67,35 @@ class Refusal:
         self.news = news
 
 
+class Beside(Struct, frozen=True, gc=False):
+    """What a call takes of budgets besides its money: the tokens that it needs at least, and at most."""
+
+    budgets: Limits = NO_LIMITS
+    least_tokens: int = 0
+    most_tokens: int = 0
+
+
+NO_BESIDE: Final = Beside()
+
+
 class Reservation:
-    """Money set aside for a call in flight: `amount` in each purse of `purses`. `pays`: who is charged at the end."""
+    """What is set aside for a call in flight: `sums` in each purse of `purses`. `pays`: who is charged at the end.
 
-    __slots__ = ("amount", "held", "key", "open")
+    `taken`: of limits that are no purses; `output`: the output tokens that limits allow, where that is less than asked.
+    """
 
-    def __init__(self, key: KeyRecord, held: tuple[Lease, ...], amount: Nano) -> None:
+    __slots__ = ("amount", "channel", "held", "key", "open", "output", "sums", "taken", "used")
+
+    def __init__(self, key: KeyRecord, held: tuple[Lease, ...], sums: Sums) -> None:
         self.key = key
         self.held = held
-        self.amount = amount
+        self.amount: Nano = sums[MONEY]
+        self.sums = sums
         self.open = True
+        self.used: Sums = (0, 0, 0)  # at its end
+        self.taken: Holding | None = None
+        self.output: int | None = None
+        self.channel = ChannelId(0)  # whose limits are among them
 
     @property
     def purses(self) -> tuple[PurseId, ...]:
@@ -86,6 +112,16 @@ class Reservation:
         """The purses that are charged, each the whole amount."""
         return self.key.account_purse, self.key.key_purse
 
+    @property
+    def charges(self) -> tuple[tuple[PurseId, int], ...]:
+        """At its end: each purse that is charged, and how much of what it counts."""
+        key, used = self.key, self.used
+        amount = used[MONEY]
+        paid = ((key.account_purse, amount), (key.key_purse, amount))
+        if len(self.held) == 1 + key.limited:
+            return paid
+        return paid + tuple([(lease.id, used[lease.unit]) for lease in self.held if lease.limit])
+
 
 Admitted = Callable[[Reservation | Refused], None]
 
@@ -93,13 +129,14 @@ Admitted = Callable[[Reservation | Refused], None]
 class Waiting:
     """A call that waits for money."""
 
-    __slots__ = ("done", "draws", "held", "key", "least", "most", "refetched", "since", "then")
+    __slots__ = ("budgets", "done", "draws", "held", "key", "least", "most", "refetched", "since", "then")
 
-    def __init__(self, key: KeyRecord, held: tuple[Lease, ...], sums: tuple[Nano, Nano], then: Admitted) -> None:
+    def __init__(self, key: KeyRecord, held: tuple[Lease, ...], sums: tuple[Sums, Sums], then: Admitted) -> None:
         self.key = key
         self.held = held
         self.least, self.most = sums
         self.then = then
+        self.budgets: Limits = NO_LIMITS
         self.since = 0.0
         self.draws = 0
         self.refetched = False
@@ -109,9 +146,17 @@ class Waiting:
         """The client left: `then` is not called; what is granted stays in the book."""
         self.done = True
 
-    def room(self, now: float) -> Nano:
-        """What all its purses can pay."""
-        return min([lease.left(now) for lease in self.held])
+    def room(self, now: float) -> Sums:
+        """As much of `most` as all its purses can pay."""
+        room = list(self.most)
+        for lease in self.held:
+            room[lease.unit] = min(room[lease.unit], lease.left(now))
+        return room[0], room[1], room[2]
+
+    def fits(self, room: Sums) -> bool:
+        """Whether it can do with that."""
+        least = self.least
+        return room[0] >= least[0] and room[1] >= least[1] and room[2] >= least[2]
 
 
 class Drawing:
@@ -123,5 +168,5 @@ class Drawing:
         self.id = number
         self.asks = asks
         self.calls: list[Waiting] = []
-        self.wants: dict[PurseId, Want] = {}
+        self.wants: dict[Lease, Want] = {}
         self.timer: Timer | None = None

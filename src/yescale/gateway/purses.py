@@ -7,16 +7,16 @@ reservations that it pays happen in one callback. Nothing here waits, and nothin
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 from yescale.domain.ids import PurseId
+from yescale.domain.limits import REQUESTS, Limits, Sums
 from yescale.domain.link import (
     INCARNATION_CLOSED,
+    PERIOD_OVER,
     Changed,
     Draw,
     Drawn,
-    FromControl,
-    FromWorker,
     Granted,
     KeyRecord,
     Recall,
@@ -26,14 +26,13 @@ from yescale.domain.link import (
     Welcome,
 )
 from yescale.domain.money import Nano
+from yescale.gateway.budgets import Budgets
 from yescale.gateway.callbacks import run
 from yescale.gateway.clock import Clock, Timer, Timers
 from yescale.gateway.keys import Found, Unavailable
-from yescale.gateway.leases import Admitted, Drawing, Lease, Refusal, Reservation, Waiting
+from yescale.gateway.leases import NO_BESIDE, Admitted, Beside, Drawing, Lease, Refusal, Reservation, Waiting
+from yescale.gateway.money_needs import Backs, Bank, Record, Refetch
 from yescale.tuning import MoneySettings
-
-M = TypeVar("M", bound=FromControl)
-Backs = tuple[tuple[PurseId, Nano], ...]
 
 _LOG: Final = logging.getLogger(__name__)
 _MAX_WAITING: Final = 10_000  # calls that wait for money
@@ -47,33 +46,6 @@ _BACKS: Final = 1_000  # purses in one line of the journal
 _UNAVAILABLE: Final = "temporarily_unavailable"
 _UNKNOWN_PURSE: Final = "invalid_api_key"
 _KEY_STATUS: Final = {2: "key_disabled", 3: "key_expired", 4: "key_exhausted"}
-
-
-class Bank(Protocol):
-    """What the book needs of the link."""
-
-    up: bool
-    alive_at: float
-
-    def on(self, kind: type[M], callback: Callable[[M], object]) -> None: ...
-    def send(self, message: FromWorker) -> bool: ...
-
-
-class Record(Protocol):
-    """What the book needs of the journal."""
-
-    writable: bool
-    stuck: bool
-    last: int
-
-    def back(self, purses: Backs) -> int: ...
-    def when_written(self, then: Callable[[], object]) -> None: ...
-
-
-class Refetch(Protocol):
-    """What the book needs of the key cache."""
-
-    def again(self, key: KeyRecord, then: Callable[[Found], None]) -> None: ...
 
 
 class Purses:
@@ -93,11 +65,12 @@ class Purses:
         self._timers = timers
         self._now = clock.boot
         self._book: dict[PurseId, Lease] = {}
+        self._budgets = Budgets()
         self._awake: tuple[dict[PurseId, Lease], ...] = tuple({} for _ in range(_SLICES))
         self._slice = 0
         self._draws: dict[int, Drawing] = {}
         self._draw_number = 0
-        self._unsure: dict[PurseId, Lease] = {}  # a draw of theirs was never answered
+        self._unsure: dict[Lease, None] = {}  # a draw of theirs was never answered
         self._news = 0
         self._closings: list[Callable[[], object]] = []
         link.on(Drawn, self._drawn)
@@ -106,58 +79,90 @@ class Purses:
         link.on(Welcome, self._welcomed)
         self._sweeping: Timer = timers.start(_SWEEP_S / _SLICES, self._sweep)
 
-    def reserve(self, key: KeyRecord, amount: Nano) -> Reservation | None:
+    def reserve(self, key: KeyRecord, amount: Nano, beside: Beside = NO_BESIDE) -> Reservation | None:
         """Set money aside at once, as a rule; None says nothing about it: ask `admit`."""
-        if key.limited:
-            return None
         now = self._now()
+        if key.limited or beside.budgets:
+            sums = (amount, beside.most_tokens, 1)
+            held = self._hold(key, beside.budgets, sums, now)
+            for lease in held:
+                if lease.free < sums[lease.unit] or now >= lease.until:
+                    return None
+            return None if self._shut(now) else self._reserve(key, held, sums, now)
         account = self._book.get(key.account_purse)
         if account is None or account.free < amount or now >= account.until or self._shut(now):
             return None
-        return self._reserve(key, (account,), amount, now)
+        return self._reserve(key, (account,), (amount, beside.most_tokens, 1), now)
 
-    def admit(self, key: KeyRecord, least: Nano, most: Nano, then: Admitted) -> Waiting | None:
+    def admit(
+        self, key: KeyRecord, least: Nano, most: Nano, then: Admitted, beside: Beside = NO_BESIDE
+    ) -> Waiting | None:
         """Set money aside: as much as `most`, no less than `least`. None = `then` has been called already."""
-        reservation = self.reserve(key, most)
+        reservation = self.reserve(key, most, beside)
         if reservation is not None:
             then(reservation)
             return None
         now = self._now()
-        if self._shut(now):
+        if self._shut(now) or self.waiting >= _MAX_WAITING:
             then(Refused(purse=key.account_purse, code=_UNAVAILABLE))
             return None
-        ids = (key.account_purse, key.key_purse) if key.limited else (key.account_purse,)
-        held = tuple([self._book.get(purse) or self._enter(purse) for purse in ids])
-        call = Waiting(key, held, (least, most), then)
+        sums = ((least, beside.least_tokens, 1), (most, beside.most_tokens, 1))
+        call = Waiting(key, self._hold(key, beside.budgets, sums[1], now), sums, then)
+        call.budgets = beside.budgets
         call.since = now
-        if self.waiting >= _MAX_WAITING:
-            then(Refused(purse=key.account_purse, code=_UNAVAILABLE))
-            return None
         self.waiting += 1
         self._advance([call], now)
         return None if call.done else call
 
-    def settle(self, reservation: Reservation, charged: Nano) -> Backs:
+    def settle(self, reservation: Reservation, charged: Nano, tokens: int = 0, requests: int = 1) -> Backs:
         """End a reservation; once. The returned totals that go into the same line of the journal, as a rule none."""
         if not reservation.open:
             return ()
         reservation.open = False
         self.in_flight -= 1
-        held = reservation.held
-        left = reservation.amount - charged
+        held, sums = reservation.held, reservation.sums
+        used = reservation.used = (charged, tokens, requests)
         exact = False
         for lease in held:
-            lease.spent += charged
-            lease.free += left
+            unit = lease.unit
+            lease.spent += used[unit]
+            lease.free += sums[unit] - used[unit]
             exact = exact or lease.exact
             if not lease.awake:
                 self._wake(lease)
-        if len(held) == 1:
+        if reservation.taken is not None:
+            reservation.taken.end(used)
+        if not reservation.key.limited:
             key_purse = reservation.key.key_purse
             own = self._book.get(key_purse) or self._enter(key_purse)
             own.spent += charged
             own.free -= charged
         return self._returned(held) if exact else ()
+
+    def move(self, reservation: Reservation, gone: Limits, come: Limits) -> bool:
+        """Take from some budgets instead of others, at once. False: not yet, it is drawn for; or not at all.
+
+        What counts requests stays: one was made.
+        """
+        now, sums = self._now(), reservation.sums
+        fresh = [self._budgets.find(limit, now) for limit in come if sums[limit.unit]]
+        lacking = [lease for lease in fresh if lease.left(now) < sums[lease.unit]]
+        if lacking:
+            if all(lease.draw is None for lease in lacking):
+                self._draw([(lease, sums[lease.unit], sums[lease.unit]) for lease in lacking])
+            return False
+        ids = {limit.id for limit in gone if limit.unit != REQUESTS}
+        for lease in fresh:
+            lease.free -= sums[lease.unit]
+            lease.used = now
+        kept: list[Lease] = []
+        for lease in reservation.held:
+            if lease.limit in ids:
+                lease.free += sums[lease.unit]
+            else:
+                kept.append(lease)
+        reservation.held = (*kept, *fresh)
+        return True
 
     def give_back(self) -> None:
         """Return everything that is free: the worker is about to end."""
@@ -181,6 +186,15 @@ class Purses:
         """Is control gone for longer than a restart takes? Until then calls wait for it."""
         return not self._link.up and now - self._link.alive_at > self._settings.restart_s
 
+    def _hold(self, key: KeyRecord, budgets: Limits, most: Sums, now: float) -> tuple[Lease, ...]:
+        """The leases that a call needs: its account's, its key's where that limits, those of budgets that it uses."""
+        book = self._book
+        account = book.get(key.account_purse) or self._enter(key.account_purse)
+        held = (account, book.get(key.key_purse) or self._enter(key.key_purse)) if key.limited else (account,)
+        if not budgets:
+            return held
+        return held + tuple([self._budgets.find(limit, now) for limit in budgets if most[limit.unit]])
+
     def _enter(self, purse: PurseId) -> Lease:
         entry = self._book[purse] = Lease(purse)
         return entry
@@ -190,16 +204,16 @@ class Purses:
         lease.mark = lease.spent
         self._awake[lease.id % _SLICES][lease.id] = lease
 
-    def _reserve(self, key: KeyRecord, held: tuple[Lease, ...], amount: Nano, now: float) -> Reservation:
+    def _reserve(self, key: KeyRecord, held: tuple[Lease, ...], sums: Sums, now: float) -> Reservation:
         for lease in held:
-            lease.free -= amount
+            lease.free -= sums[lease.unit]
             lease.used = now
             if not lease.awake:
                 self._wake(lease)
             if lease.free < lease.low and lease.draw is None and self._link.up:
-                self._draw([(lease, 0, amount)])
+                self._draw([(lease, 0, sums[lease.unit])])
         self.in_flight += 1
-        return Reservation(key, held, amount)
+        return Reservation(key, held, sums)
 
     def _advance(self, calls: Sequence[Waiting], now: float) -> None:
         """Admit or refuse, in order, whom the book can answer; draw once more for the others."""
@@ -207,19 +221,19 @@ class Purses:
         demand: dict[PurseId, Nano] = {}
         for call in left:
             for lease in call.held:
-                demand[lease.id] = demand.get(lease.id, 0) + call.most
+                demand[lease.id] = demand.get(lease.id, 0) + call.most[lease.unit]
         for call in left:
             if call.done:
                 self.waiting -= 1
                 continue
-            lacking = [lease for lease in call.held if lease.left(now) < call.most]
+            lacking = [lease for lease in call.held if lease.left(now) < call.most[lease.unit]]
             if not lacking:  # a call that was just answered has ended already
                 self._finish(call, self._reserve(call.key, call.held, call.most, now))
                 continue
             draw = next((lease.draw for lease in lacking if lease.draw is not None), None)
             if draw is None:
                 call.draws += 1
-                draw = self._draw([(lease, call.least, demand[lease.id]) for lease in lacking])
+                draw = self._draw([(lease, call.least[lease.unit], demand[lease.id]) for lease in lacking])
             draw.calls.append(call)
 
     def _answer(self, call: Waiting, now: float) -> bool:
@@ -227,12 +241,14 @@ class Purses:
         if call.done:
             self.waiting -= 1
             return True
+        if call.budgets and any(now >= lease.until for lease in call.held):
+            call.held = self._hold(call.key, call.budgets, call.most, now)
         room = call.room(now)
-        if room >= call.most or (room >= call.least and self._must_do(call)):
+        if room == call.most or (call.fits(room) and self._must_do(call)):
             if self._shut(now):
                 self._refuse(call, _UNAVAILABLE)
             else:
-                self._finish(call, self._reserve(call.key, call.held, min(room, call.most), now))
+                self._finish(call, self._reserve(call.key, call.held, room, now))
             return True
         if self._shut(now) or self._away(now) or call.draws >= _MAX_DRAWS or now - call.since > _WAIT_S:
             self._refuse(call, _UNAVAILABLE)
@@ -251,7 +267,7 @@ class Purses:
         """Is it of no use to draw for the rest of `most`?"""
         if call.draws > 0 or not self._link.up:
             return True
-        return all(lease.tight for lease in call.held if lease.free < call.most)
+        return all(lease.tight for lease in call.held if lease.free < call.most[lease.unit])
 
     def _standing(self, call: Waiting, now: float) -> Refused | None:
         for lease in call.held:
@@ -260,7 +276,7 @@ class Purses:
                 refusal is not None
                 and now < refusal.until
                 and refusal.news == self._news
-                and call.least - lease.left(now) >= refusal.need
+                and call.least[lease.unit] - lease.left(now) >= refusal.need
             ):
                 return refusal.answer
         return None
@@ -276,10 +292,10 @@ class Purses:
         elif found.status != 1:
             self._refuse(call, _KEY_STATUS.get(found.status, _UNKNOWN_PURSE))
         else:
-            ids = (found.account_purse, found.key_purse) if found.limited else (found.account_purse,)
+            now = self._now()
             call.key = found
-            call.held = tuple(self._book.get(purse) or self._enter(purse) for purse in ids)
-            self._advance([call], self._now())
+            call.held = self._hold(found, call.budgets, call.most, now)
+            self._advance([call], now)
 
     def _refuse(self, call: Waiting, code: str) -> None:
         self._finish(call, Refused(purse=call.key.account_purse, code=code))
@@ -306,7 +322,8 @@ class Purses:
             used = lease.granted - lease.free
             ahead = int(max(lease.rate, lease.spent - lease.mark) * self._settings.ahead_s)
             want = used + max(least, most) + ahead
-            draw.wants[lease.id] = Want(purse=lease.id, have=lease.granted, least=used + least, want=want)
+            purse = lease.id if lease.id > 0 else PurseId(0)
+            draw.wants[lease] = Want(purse=purse, have=lease.granted, least=used + least, want=want, limit=lease.limit)
         self._link.send(Draw(id=draw.id, wants=tuple(draw.wants.values())))
 
     def _end(self, draw: Drawing) -> None:
@@ -322,14 +339,14 @@ class Purses:
             return
         self._end(draw)
         for lease, _, _ in draw.asks:
-            self._unsure[lease.id] = lease
+            self._unsure[lease] = None
         now = self._now()
         for call in draw.calls:
             room = call.room(now)
-            if call.done or room < call.least or self._shut(now):
+            if call.done or not call.fits(room) or self._shut(now):
                 self._refuse(call, _UNAVAILABLE)
             else:
-                self._finish(call, self._reserve(call.key, call.held, min(room, call.most), now))
+                self._finish(call, self._reserve(call.key, call.held, room, now))
 
     def _drawn(self, answer: Drawn) -> None:
         if answer.refused is not None and answer.refused.code == INCARNATION_CLOSED:
@@ -343,7 +360,7 @@ class Purses:
         self._end(draw)
         if answer.refused is None or answer.refused.code != _UNAVAILABLE:
             for lease, _, _ in draw.asks:
-                self._unsure.pop(lease.id, None)
+                self._unsure.pop(lease, None)
         if answer.refused is not None and not self.closed:
             self._refused(draw, answer.refused, now)
         self._advance(draw.calls, now)
@@ -356,7 +373,10 @@ class Purses:
                 run(callback)
 
     def _grant(self, granted: Granted, draw: Drawing | None, now: float) -> None:
-        lease = self._book.get(granted.purse) or self._enter(granted.purse)
+        lease = self._book.get(granted.purse)
+        if lease is None and (lease := self._budgets.adopt(granted)) is not None:
+            self._book[lease.id] = lease
+        lease = lease or self._enter(granted.purse)
         rise = max(0, granted.total - lease.granted)
         lease.granted += rise
         lease.free += rise
@@ -366,7 +386,7 @@ class Purses:
         if not lease.awake:
             lease.used = now
             self._wake(lease)
-        want = draw.wants.get(granted.purse) if draw is not None else None
+        want = draw.wants.get(lease) if draw is not None else None
         if want is None:
             return
         lease.tight = granted.total < want.want
@@ -375,12 +395,15 @@ class Purses:
         lease.low = 0 if lease.exact else rise // 4
 
     def _refused(self, draw: Drawing, answer: Refused, now: float) -> None:
-        named = draw.wants.get(answer.purse)
-        wants = [want for want in draw.wants.values() if want.least > want.have] if named is None else [named]
-        for want in wants:
-            self._book[want.purse].refusal = Refusal(
-                answer, max(1, want.least - want.have), now + self._settings.refusal_s, self._news
-            )
+        named = [each for each in draw.wants if each.id == answer.purse or (each.limit and each.limit == answer.limit)]
+        for lease, want in draw.wants.items():
+            if lease not in named and (named or want.least <= want.have):
+                continue
+            if answer.code == PERIOD_OVER:
+                lease.until = now
+            else:
+                need = max(1, want.least - want.have)
+                lease.refusal = Refusal(answer, need, now + self._settings.refusal_s, self._news)
 
     def _returned(self, held: Iterable[Lease]) -> Backs:
         """What exact grants left over, for the line of the call that ends; not what waiting calls count on."""
@@ -423,7 +446,7 @@ class Purses:
 
     def _ask_unsure(self) -> None:
         """Ask for the totals where a grant may have been lost: it would be held until this worker ends."""
-        for lease in tuple(islice(self._unsure.values(), _PROBES)):
+        for lease in tuple(islice(self._unsure, _PROBES)):
             if lease.draw is None:
                 self._draw([(lease, 0, 0)])
 
@@ -447,5 +470,8 @@ class Purses:
             elif lease.rate == 0:
                 lease.awake = False
                 del awake[lease.id]
+                if lease.limit and now >= lease.until:
+                    self._book.pop(lease.id, None)
+                    self._budgets.forget(lease)
         if idle:
             self._give(idle)

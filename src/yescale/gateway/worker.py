@@ -29,6 +29,7 @@ from yescale.gateway.keys import Keys
 from yescale.gateway.link import Link
 from yescale.gateway.memory import Memory
 from yescale.gateway.purses import Purses
+from yescale.gateway.rates import Rates
 from yescale.gateway.relay.relay import Relay
 from yescale.settings import Settings
 from yescale.wire.client import Client, Origin
@@ -110,6 +111,7 @@ class Worker:
             journal=journal,
             keys=keys,
             purses=purses,
+            rates=Rates(link, self._slot, timers, self._clock),
             memory=memory,
             rng=self._rng,
         )
@@ -172,6 +174,7 @@ class Worker:
         relay.memory.close()
         relay.purses.give_back()
         relay.purses.close()
+        relay.rates.close()
         relay.journal.close()
         relay.client.close()
 

@@ -7,7 +7,8 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.domain.ids import Incarnation, PurseId
-from yescale.domain.link import INCARNATION_CLOSED, Granted, Refused, Want
+from yescale.domain.link import INCARNATION_CLOSED, NO_LIMIT, PERIOD_OVER, Granted, Refused, Want
+from yescale.ledger.budgets import SCOPE, with_purses
 from yescale.ledger.incarnations import open_incarnation
 from yescale.ledger.rows import Lease, Purse, lock_purses, read_leases, strain, write_leases, write_purses
 from yescale.store.database import database_ms
@@ -30,7 +31,10 @@ async def draw(
     """
     if await _closed(connection, incarnation, node):
         return Refused(purse=wants[0].purse, code=INCARNATION_CLOSED)
-    asked = {want.purse: want for want in sorted(wants, key=lambda want: want.purse)}
+    named = await with_purses(connection, wants)
+    if isinstance(named, Refused):
+        return named
+    asked = {want.purse: want for want in sorted(named, key=lambda want: want.purse)}
     purses = await lock_purses(connection, asked)
     for purse_id in asked:
         if purse_id not in purses or purses[purse_id].closed:
@@ -82,15 +86,26 @@ def _refusal(purse: Purse, lease: Lease, want: Want, now_ms: int) -> Refused | N
     need = _rise(lease, want.least)
     if not expired and (not purse.limited or need <= 0 or need <= purse.balance - purse.held):
         return None
-    return Refused(purse=purse.id, code=_code(purse), balance=purse.balance, held=purse.held)
+    return Refused(
+        purse=purse.id,
+        code=PERIOD_OVER if expired and purse.limit_id is not None else _code(purse),
+        balance=purse.balance,
+        held=purse.held,
+        limit=purse.limit_id or NO_LIMIT,
+        valid_s=_left_s(purse, now_ms),
+    )
 
 
 def _code(purse: Purse) -> str:
-    if purse.until_ms is not None:
+    if purse.until_ms is not None or purse.scope == SCOPE:
         return "budget_exceeded"
     if purse.scope == "key" and purse.balance == 0:
         return "key_exhausted"
     return "insufficient_balance"
+
+
+def _left_s(purse: Purse, now_ms: int) -> float | None:
+    return None if purse.until_ms is None else (purse.until_ms - now_ms) / 1000
 
 
 def _raise(purse: Purse, lease: Lease, want: Want) -> None:
@@ -104,5 +119,9 @@ def _raise(purse: Purse, lease: Lease, want: Want) -> None:
 
 
 def _answer(purse: Purse, lease: Lease, now_ms: int) -> Granted:
-    valid_s = None if purse.until_ms is None else (purse.until_ms - now_ms) / 1000
-    return Granted(purse=PurseId(purse.id), total=lease.granted, valid_s=valid_s)
+    return Granted(
+        purse=PurseId(purse.id),
+        total=lease.granted,
+        valid_s=_left_s(purse, now_ms),
+        limit=purse.limit_id or NO_LIMIT,
+    )

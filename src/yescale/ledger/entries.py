@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.domain.ids import AccountId, CallId, PurseId
+from yescale.domain.limits import MONEY, UNITS
 from yescale.domain.money import Nano
 from yescale.ledger.logbook import log_refund
 from yescale.ledger.rows import Purse, lock_purses, strain, write_purses
@@ -192,6 +193,8 @@ async def _refund(connection: AsyncConnection, new: NewEntry, account_purse: Pur
     await log_refund(connection, call, new.amount)
     revived = [purse.id for purse in purses.values() if purse.balance == 0 and purse.scope == "key"]
     for purse in purses.values():
+        if purse.unit != UNITS[MONEY]:
+            continue  # what was used stays used: money alone is refunded
         purse.take_back(new.amount, beside=purse.id != account_purse)
     await write_purses(connection, purses.values())
     now_ms = await database_ms(connection)

@@ -8,7 +8,7 @@ from msgspec import Struct
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from yescale.domain.ids import AccountId, Incarnation, PurseId
+from yescale.domain.ids import AccountId, Incarnation, LimitId, PurseId
 from yescale.domain.money import Nano
 from yescale.store.bulk import as_given, bulk_update, bulk_upsert, listed
 from yescale.store.database import database_ms
@@ -32,6 +32,8 @@ class Purse(Struct, gc=False):
     calls: int
     used_ms: int
     strained_ms: int
+    unit: str  # nano, token, request
+    limit_id: LimitId | None  # of a budget
 
     def pay(self, amount: Nano) -> Nano:
         """Charge in full: the balance pays what it can, which is returned; the rest is `over`."""

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, and_, case, cast, func, literal_column, or_, select, union_all
+from sqlalchemy import BigInteger, and_, bindparam, case, cast, func, literal_column, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.domain.ids import Incarnation
 from yescale.domain.money import Nano
 from yescale.store.bulk import Query
+from yescale.store.database import database_ms
 from yescale.store.tables import (
     calls,
     codes,
@@ -21,6 +22,7 @@ from yescale.store.tables import (
     journals,
     keys,
     leases,
+    limits,
     postings,
     purses,
     quarantine,
@@ -212,6 +214,15 @@ _FIGURES: Final[Mapping[str, Query]] = {
     "quarantined": select(func.count()).select_from(quarantine).where(quarantine.c.resolved_ms.is_(None)),
     "strained": select(func.count()).select_from(purses).where(and_(purses.c.strained_ms > 0)),
 }
+_BUDGETS: Final = (
+    select(purses.c.id, limits.c.id, purses.c.granted, limits.c.amount)
+    .join(limits, limits.c.id == purses.c.limit_id)
+    .where(
+        limits.c.deleted_ms.is_(None),
+        or_(purses.c.until_ms.is_(None), purses.c.until_ms > bindparam("now")),
+        or_(purses.c.granted != limits.c.amount, purses.c.limited.is_(False)),
+    )
+)
 _JOURNALS: Final = (
     select(
         journals.c.incarnation,
@@ -234,6 +245,8 @@ async def verify(connection: AsyncConnection, files: Mapping[tuple[Incarnation, 
     for sentence, query in _CHECKS.items():
         rows = (await connection.execute(query.limit(_SHOWN))).all()
         problems += [sentence.format(*row) for row in rows]
+    for row in (await connection.execute(_BUDGETS.limit(_SHOWN), {"now": await database_ms(connection)})).all():
+        problems.append("9: purse {} of limit {} has {}, the limit says {}".format(*row))
     figures = {name: int((await connection.execute(query)).scalar_one()) for name, query in _FIGURES.items()}
     if figures["shortfall"] != figures["over"]:
         problems.append(f"8: the shortfall is {figures['shortfall']}, overruns are {figures['over']}")

@@ -9,7 +9,8 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from yescale.domain.ids import ModelName, ProtocolId
+from yescale.domain.ids import ChannelId, ModelName, ProtocolId
+from yescale.domain.limits import NO_LIMITS, Limits
 from yescale.domain.snapshot import GONE, Channel, Group, Model, Snapshot
 from yescale.pricing.book import PriceBook
 from yescale.pricing.ceiling import Tariff, find_tariff
@@ -45,12 +46,13 @@ class Offer(Struct, frozen=True, kw_only=True):
     tiers: tuple[Tier, ...]
     tariff: Tariff | None
     rates: Rates
+    limits: Limits = NO_LIMITS  # of the group and the model
 
 
 class Table:
     """What one snapshot says, unchanging; look-ups cost a dictionary access."""
 
-    __slots__ = ("_groups", "_models", "_names", "_offers", "_tiers", "book", "snapshot")
+    __slots__ = ("_groups", "_limits", "_models", "_names", "_offers", "_tiers", "book", "channel_limits", "snapshot")
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
@@ -58,6 +60,13 @@ class Table:
         self._models = {model.name: model for model in snapshot.models}
         self._groups = {group.name: group for group in snapshot.groups}
         self._tiers = _index(snapshot.channels)
+        self._limits: dict[tuple[str, str], Limits] = {}
+        for limit in snapshot.limits:
+            place = (limit.scope, limit.subject)
+            self._limits[place] = (*self._limits.get(place, ()), limit)
+        self.channel_limits = {
+            ChannelId(int(subject)): limits for (scope, subject), limits in self._limits.items() if scope == "channel"
+        }
         served: dict[str, list[ModelName]] = {}
         for group, name in self._tiers:
             if name in self._models and not name.endswith("*") and self._models[name].deprecation != GONE:
@@ -82,10 +91,16 @@ class Table:
         tariff = find_tariff(self.book, model, group.ratio) if priced else None
         tiers = tuple(part for tier in tiers for part in _part(tier, operation, spoken))
         rates = find_rates(self.book, model.priced_as, group.ratio)
-        offer = Offer(model=model, group=group, tiers=tiers, tariff=tariff, rates=rates)
+        limits = self._shared_limits(group_name, name) if self._limits else NO_LIMITS
+        offer = Offer(model=model, group=group, tiers=tiers, tariff=tariff, rates=rates, limits=limits)
         if name in self._models:  # not what a wildcard lets through, which is without end
             self._offers[place] = offer
         return offer
+
+    def _shared_limits(self, group: str, name: ModelName) -> Limits:
+        """Those of a group and of a model, by the name of its catalogue entry."""
+        entry = next((each for each in (name, _plain(name), _wildcard(_plain(name))) if each in self._models), name)
+        return self._limits.get(("group", group), NO_LIMITS) + self._limits.get(("model", entry), NO_LIMITS)
 
     def model(self, name: ModelName) -> Model | None:
         """The catalogue entry of a name; a wildcard entry `base+*` answers for every suffix, under the full name, and

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from yescale.domain.ids import AccountId, KeyId, PurseId
 from yescale.domain.link import KeyRecord
 from yescale.domain.money import Nano
+from yescale.store.limits import limits_of_key
 from yescale.store.search import containing
 from yescale.store.tables import accounts, keys, purses
 
@@ -110,6 +111,7 @@ async def key_record(connection: AsyncConnection, key_hash: bytes) -> KeyRecord 
         return None
     values: dict[str, Any] = {**row, "models": _models(row["models"]), "allow_ips": _lines(row["allow_ips"])}
     values["account"] = values.pop("account_id")
+    values["limits"] = await limits_of_key(connection, values["account"], values["id"])
     return KeyRecord(**values)
 
 

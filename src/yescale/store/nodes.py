@@ -3,7 +3,7 @@
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.store.bulk import either
@@ -59,6 +59,13 @@ async def leave(connection: AsyncConnection, node: str, boot_id: str) -> None:
 async def list_nodes(connection: AsyncConnection) -> tuple[NodeRow, ...]:
     """Every node that was ever here, by id."""
     return tuple(NodeRow(**row) for row in (await connection.execute(_SELECT)).mappings())
+
+
+async def count_nodes(connection: AsyncConnection, within_ms: int) -> int:
+    """How many nodes were seen of late and have not left."""
+    seen_since = await database_ms(connection) - within_ms
+    query = select(func.count()).where(nodes.c.left_ms.is_(None), nodes.c.seen_ms >= seen_since)
+    return int((await connection.execute(query)).scalar_one())
 
 
 async def lost_nodes(connection: AsyncConnection, after_ms: int) -> tuple[NodeRow, ...]:

@@ -103,7 +103,7 @@ async def test_a_draw_that_nobody_could_help_is_refused_at_once_with_what_is_the
     worker = await house.worker()
     drawn = await worker.draw((party.purse, 0, 1_000, 1_000))
     assert drawn["refused"] == {
-        "purse": party.purse, "code": "insufficient_balance", "balance": 700, "held": 0,
+        "purse": party.purse, "code": "insufficient_balance", "balance": 700, "held": 0, "limit": 0, "valid_s": None,
     }  # fmt: skip
     assert worker.count("recall") == 0
 

@@ -4,11 +4,13 @@ import asyncio
 import hashlib
 import hmac
 import struct
+import time
 from pathlib import Path
 
 import msgspec
 
-from yescale.domain.ids import AccountId, KeyId, PurseId
+from yescale.control.rates import Buckets
+from yescale.domain.ids import AccountId, Incarnation, KeyId, PurseId
 from yescale.domain.link import (
     Alive,
     AskKey,
@@ -16,6 +18,7 @@ from yescale.domain.link import (
     Drawn,
     FromControl,
     FromWorker,
+    Give,
     Granted,
     Hello,
     KeyAnswer,
@@ -23,6 +26,7 @@ from yescale.domain.link import (
     Publish,
     Refused,
     Rested,
+    Take,
     Unpriced,
     Welcome,
 )
@@ -30,7 +34,8 @@ from yescale.domain.snapshot import Snapshot
 
 PEPPER = b"pepper"
 KEY = "k" * 48
-ACCOUNT_PURSE, KEY_PURSE = PurseId(1), PurseId(2)
+ACCOUNT_PURSE, KEY_PURSE, BUDGET_PURSE = PurseId(1), PurseId(2), PurseId(100)
+INCARNATION = Incarnation("w")
 _DECODER = msgspec.msgpack.Decoder(FromWorker)
 
 
@@ -54,6 +59,9 @@ class Control:
         self.keys: dict[str, KeyRecord] = {KEY: key_record()}
         self.balance = 10**12
         self.granted: dict[PurseId, int] = {}
+        self.spent_limits: set[int] = set()  # budgets that refuse
+        self.rates = Buckets(time.monotonic)
+        self.silent = False  # no rate is answered
         self.rested: list[Rested] = []
         self.unpriced: list[str] = []
         self.asked: list[bytes] = []  # requests on the public socket
@@ -97,6 +105,10 @@ class Control:
                 return [KeyAnswer(hash=hashed, key=self.keys[found[0]] if found else None)]
             case Draw():
                 return [self._draw(message)]
+            case Take():
+                return [] if self.silent else [self.rates.take(INCARNATION, message)]
+            case Give():
+                self.rates.give(INCARNATION, message)
             case Rested():
                 self.rested.append(message)
             case Unpriced(model=model):
@@ -108,12 +120,16 @@ class Control:
     def _draw(self, message: Draw) -> Drawn:
         totals: list[Granted] = []
         for want in message.wants:
-            held = max(self.granted.get(want.purse, 0), want.have)
+            if want.limit in self.spent_limits:
+                refused = Refused(purse=BUDGET_PURSE, code="budget_exceeded", limit=want.limit, valid_s=90.5)
+                return Drawn(id=message.id, refused=refused)
+            purse = want.purse or PurseId(BUDGET_PURSE + want.limit)
+            held = max(self.granted.get(purse, 0), want.have)
             total = min(max(held, want.want), max(held, self.balance))
             if total < want.least:
                 refused = Refused(purse=want.purse, code="insufficient_balance", balance=self.balance, held=held)
                 return Drawn(id=message.id, refused=refused)
-            totals.append(Granted(purse=want.purse, total=total))
+            totals.append(Granted(purse=purse, total=total, limit=want.limit, valid_s=90 if want.limit else None))
         self.granted.update({g.purse: g.total for g in totals})
         return Drawn(id=message.id, granted=tuple(totals))
 

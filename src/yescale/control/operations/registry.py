@@ -8,7 +8,18 @@ import msgspec
 from msgspec import Struct
 
 from yescale.control.context import Context
-from yescale.control.operations import catalogue, channels, codes, keys, logs, money, reconciliation, system, users
+from yescale.control.operations import (
+    catalogue,
+    channels,
+    codes,
+    keys,
+    limits,
+    logs,
+    money,
+    reconciliation,
+    system,
+    users,
+)
 from yescale.control.operations.refusals import OperationRefused
 
 
@@ -49,6 +60,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         "key list": Operation(keys.ListKeys, keys.list_all_keys),
         "key edit": Operation(keys.EditKey, keys.edit_key),
         "key delete": Operation(keys.OneKey, keys.remove_key),
+        "limit set": Operation(limits.SetLimit, limits.set_limit),
+        "limit list": Operation(limits.ListLimits, limits.list_all_limits),
+        "limit remove": Operation(limits.OneLimit, limits.remove_limit),
         "topup": Operation(money.TopUp, money.top_up),
         "adjust": Operation(money.Adjust, money.adjust),
         "refund": Operation(money.Refund, money.refund_call),

@@ -5,7 +5,9 @@ from typing import Final
 
 from yescale.domain.ids import CallId, ChannelId, PurseId
 from yescale.domain.journal import AttemptNote, EndLine, OpenCall
+from yescale.domain.limits import NO_LIMITS
 from yescale.domain.money import Nano
+from yescale.gateway import limit_words
 from yescale.gateway.admission import Order, is_admin
 from yescale.gateway.answers import deprecation_lines
 from yescale.gateway.leases import Reservation
@@ -14,7 +16,7 @@ from yescale.gateway.relay.endings import Bill, Ending
 from yescale.gateway.relay.headers import pass_on
 from yescale.gateway.relay.relay import Relay
 from yescale.gateway.relay.targets import Target
-from yescale.gateway.relay.verdicts import UNUSABLE, Verdict, deadlines, judge_answer, retry_after, with_wait
+from yescale.gateway.relay.verdicts import FULL, UNUSABLE, Verdict, deadlines, judge_answer, retry_after, with_wait
 from yescale.gateway.surfaces import Surface
 from yescale.protocols.discretion import Discreet
 from yescale.protocols.fields import splice
@@ -79,6 +81,8 @@ class Attempts:
         ceiling = order.ceiling
         if reservation.amount < ceiling.most and order.peek.declared is None:
             self.limit = max(1, ceiling.output_tokens(reservation.amount))
+        if reservation.output is not None and order.peek.declared is None:
+            self.limit = reservation.output if self.limit is None else min(self.limit, reservation.output)
         self.losses: tuple[str, ...] = ()  # what could not be said, and the field that carries that limit
         self.told: tuple[str, ...] = ()  # those of them that the client is told of
         self.carrier: Carrier = surface.format  # how the current attempt's answer is read
@@ -114,6 +118,8 @@ class Attempts:
         self.candidate = candidate
         self.channel = channel.id
         self._tried = (*self._tried, channel.id)
+        if self._order.table.channel_limits and not self._shift(channel.id):
+            return FULL
         self._secret = relay.health.pick_secret(channel, now) if len(channel.secrets) > 1 else 0
         target = relay.targets.find(candidate, self._order, self._surface.format.id, self._secret)
         if target is None:
@@ -140,6 +146,14 @@ class Attempts:
         limits = deadlines(relay.settings, now - self._started)
         self.current = relay.client.send(target.origin, head, body, sink, limits, replayable=True)
         return None
+
+    def _shift(self, channel: ChannelId) -> bool:
+        """Have the limits of this channel in place of those of the one before."""
+        reservation, limits = self._reservation, self._order.table.channel_limits
+        if reservation.channel == channel:
+            return True
+        gone, come = limits.get(reservation.channel, NO_LIMITS), limits.get(channel, NO_LIMITS)
+        return self._relay.limiter.shift(reservation, gone, come, channel)
 
     def _rewrite(self, target: Target, candidate: Candidate) -> tuple[bytes, bytes]:
         """Head and body for an endpoint that speaks the client's format."""
@@ -174,14 +188,19 @@ class Attempts:
     def head_lines(self) -> bytes:
         """What our header lines say of the answer: losses, a model on its way out, the channel to administrators."""
         model = self._order.offer.model
-        if not self.told and not model.deprecation and not is_admin(self._reservation.key):
+        reservation = self._reservation
+        if not self.told and not model.deprecation and reservation.taken is None and not is_admin(reservation.key):
             return b""
         lines = b""
+        if reservation.taken is not None:
+            relay = self._relay
+            meters = reservation.taken.meters
+            lines = limit_words.lines(meters, self._surface.format, relay.clock.boot(), relay.clock.wall_ms())
         if self.told:
-            lines = b"x-yescale-losses: %b\r\n" % ", ".join(self.told).encode("ascii", "replace")
+            lines += b"x-yescale-losses: %b\r\n" % ", ".join(self.told).encode("ascii", "replace")
         if model.deprecation:
             lines += deprecation_lines(model)
-        if is_admin(self._reservation.key):
+        if is_admin(reservation.key):
             lines += b"x-yescale-channel: %d\r\n" % self.channel
         return lines
 
@@ -257,7 +276,7 @@ class Attempts:
             estimated=bill.estimated,
             lines=bill.lines,
             amount=bill.amount,
-            charges=((key.account_purse, bill.amount), (key.key_purse, bill.amount)),
+            charges=self._reservation.charges,
             attempts=self.notes,
             first_ms=int((first_at - self._started) * 1_000) if first_at else -1,
             total_ms=int((now - self._started) * 1_000),

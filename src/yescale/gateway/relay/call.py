@@ -7,12 +7,15 @@ from msgspec.structs import replace
 
 from yescale.domain import faults
 from yescale.domain.faults import Fault
+from yescale.domain.ids import ChannelId
 from yescale.domain.journal import NoLine
+from yescale.domain.limits import NO_LIMITS
 from yescale.domain.link import KeyRecord, Refused
-from yescale.gateway import admission, answers, inflating, metadata, preferences
+from yescale.gateway import admission, answers, inflating, limit_words, metadata, preferences
 from yescale.gateway.admission import Credentials, Order
 from yescale.gateway.keys import Unavailable
 from yescale.gateway.leases import Reservation, Waiting
+from yescale.gateway.limiter import LIMIT_CODES, Denied, Pending
 from yescale.gateway.relay import conversation
 from yescale.gateway.relay.conversation import Turn
 from yescale.gateway.relay.passage import Passage
@@ -27,6 +30,7 @@ from yescale.wire.server import Exchange
 
 LOG: Final = logging.getLogger("yescale.relay")
 _MOST_NAME: Final = 128  # characters of a model name in a refusal's line
+_MOST_FULL: Final = 50  # channels passed over for their limits
 
 
 class Call:
@@ -39,8 +43,10 @@ class Call:
         "_credentials",
         "_ended",
         "_exchange",
+        "_full",
         "_id",
         "_key",
+        "_limits",
         "_order",
         "_relay",
         "_surface",
@@ -61,7 +67,9 @@ class Call:
         self._body: bytes | None = None
         self._order: Order | None = None
         self._candidate: Candidate | None = None
-        self._waiting: Waiting | None = None
+        self._waiting: Waiting | Pending | None = None
+        self._limits = NO_LIMITS
+        self._full: tuple[ChannelId, ...] = ()  # channels whose limits refused this call
         self._turn: Turn | None = None
         self._ended = False
 
@@ -160,6 +168,9 @@ class Call:
         if candidate is None:
             self._do_without(order, body)
             return
+        if key.limits or order.offer.limits or order.table.channel_limits:
+            self._bound(order, key, candidate)
+            return
         ceiling, floor = order.ceiling, order.table.snapshot.minimum_balance
         most = ceiling.most if ceiling.most > floor else floor
         reservation = relay.purses.reserve(key, most)
@@ -170,6 +181,39 @@ class Call:
         self._candidate = candidate
         self._waiting = relay.purses.admit(key, max(floor, ceiling.least), most, self._admitted)
         self._candidate = None  # whoever waits for money chooses anew
+
+    def _bound(self, order: Order, key: KeyRecord, candidate: Candidate) -> None:
+        """The same for a call that has limits: its key's and account's, its group's and model's, its channel's."""
+        relay, channel = self._relay, candidate.channel.id
+        own = order.table.channel_limits.get(channel, NO_LIMITS)
+        least_output = relay.money.least_output_tokens
+        if self._surface.whole and order.offer.tariff is not None:
+            least_output = order.offer.tariff.max_output
+        self._limits = key.limits + order.offer.limits + own
+        demand = admission.demand_of(order, self._limits, least_output)
+        self._order, self._candidate = order, candidate
+        reservation = relay.limiter.reserve(key, demand)
+        if reservation is not None:
+            self._admitted(reservation)
+            return
+        self._waiting = relay.limiter.admit(key, demand, self._admitted)
+        if not own and not self._ended:
+            self._candidate = None  # whoever waits chooses anew
+
+    def _try_elsewhere(self, refused: Refused) -> bool:
+        """Whether a channel's own limit refused, and another channel may take the call."""
+        order, key, candidate = self._order, self._key, self._candidate
+        if order is None or key is None or candidate is None or len(self._full) >= _MOST_FULL:
+            return False
+        if refused.limit not in {limit.id for limit in order.table.channel_limits.get(candidate.channel.id, NO_LIMITS)}:
+            return False
+        self._full = (*self._full, candidate.channel.id)
+        relay = self._relay
+        other = choose(order.offer.tiers, relay.health, relay.now(), relay.rng, self._full)
+        if other is None:
+            return False
+        self._bound(order, key, other)
+        return True
 
     def _judge(self, peek: Peek, key: KeyRecord) -> Order | Fault:
         """What the call is allowed to be, with all that its head asks for."""
@@ -224,11 +268,21 @@ class Call:
         order = self._order
         if order is None or self._ended:
             return
-        if isinstance(outcome, Refused):
+        if not isinstance(outcome, Refused):
+            outcome.channel = ChannelId(0) if self._candidate is None else self._candidate.channel.id
+            self._go(order, outcome, self._candidate)
+        elif outcome.code in LIMIT_CODES:
+            if not self._try_elsewhere(outcome):
+                self._refuse(limit_words.explain(outcome, self._limits), order.peek.model, self._figures(outcome))
+        else:
             status = order.table.snapshot.insufficient_funds_status
             self._refuse(admission.explain_refusal(outcome, order.ceiling.least, status), order.peek.model)
-        else:
-            self._go(order, outcome, self._candidate)
+
+    def _figures(self, refused: Refused) -> bytes:
+        """The header lines of a refusal by a rate."""
+        clock = self._relay.clock
+        meters = refused.meters if isinstance(refused, Denied) else ()
+        return limit_words.lines(meters, self._surface.format, clock.boot(), clock.wall_ms())
 
     def _go(self, order: Order, reservation: Reservation, candidate: Candidate | None) -> None:
         """Money is set aside: from here on the passage ends the call."""
@@ -251,7 +305,7 @@ class Call:
         left = self._relay.health.rest_left(channels, self._relay.now())
         return faults.NO_CHANNEL.saying(faults.NO_CHANNEL.message, retry_after_s=int(left) + 1)
 
-    def _refuse(self, fault: Fault, model: str = "") -> None:
+    def _refuse(self, fault: Fault, model: str = "", more: bytes = b"") -> None:
         """Answer with an error: nothing was reserved. Unknown keys leave no line."""
         self._ended = True
         key = self._key
@@ -267,4 +321,4 @@ class Call:
                 id=self._id,
             )
             self._relay.journal.no(line)
-        answers.refuse(self._exchange, fault, self._surface.format, self._id)
+        answers.refuse(self._exchange, fault, self._surface.format, self._id, more)

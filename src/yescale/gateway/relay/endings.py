@@ -5,10 +5,12 @@ from typing import Final
 from msgspec import Struct
 
 from yescale.domain.journal import Outcome
+from yescale.domain.limits import TOKENS
 from yescale.domain.money import Nano
 from yescale.domain.price import Line
-from yescale.domain.usage import INPUT_METERS, OUTPUT_METERS, Meter, Usage
+from yescale.domain.usage import INPUT_METERS, OUTPUT_METERS, Meter, Usage, tokens_of
 from yescale.gateway.admission import UNSTATED_CONTEXT, Order
+from yescale.gateway.leases import Reservation
 from yescale.pricing.book import Facts, Unpriced
 from yescale.pricing.quote import quote, quote_at
 from yescale.protocols.passthrough import BYTES_PER_TOKEN, Answer, Tap
@@ -77,6 +79,11 @@ def bill(order: Order, served: Served) -> Bill:
     for line in lines:
         amount += line.amount
     return Bill(usage, lines, amount, note != "", note)
+
+
+def tokens_used(bill: Bill, reservation: Reservation) -> int:
+    """What is charged to those who count tokens; where nobody does, 0."""
+    return tokens_of(bill.usage) if reservation.sums[TOKENS] else 0
 
 
 def measure(order: Order, answer: Answer, body: bytes) -> Served:

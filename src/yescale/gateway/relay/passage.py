@@ -482,7 +482,8 @@ class Passage:
             self._tries.close(self._tries.current.status, "")
         bill = NOTHING if served is None else endings.bill(self._order, served)
         self._amount = bill.amount
-        backs = relay.purses.settle(self._reservation, bill.amount)
+        tokens = endings.tokens_used(bill, self._reservation)
+        backs = relay.purses.settle(self._reservation, bill.amount, tokens)
         if relay.journal.end(self._tries.line(ending, bill, backs, self._first_at)):
             send()
         else:

@@ -9,9 +9,11 @@ from yescale.gateway.clock import Clock
 from yescale.gateway.ids import RequestIds
 from yescale.gateway.journal import Journal
 from yescale.gateway.keys import Keys
+from yescale.gateway.limiter import Limiter
 from yescale.gateway.link import Link
 from yescale.gateway.memory import Memory
 from yescale.gateway.purses import Purses
+from yescale.gateway.rates import Rates
 from yescale.gateway.relay.health import ChannelHealth
 from yescale.gateway.relay.targets import Targets
 from yescale.routing.table import Table
@@ -39,11 +41,13 @@ class Relay:
         "ids",
         "journal",
         "keys",
+        "limiter",
         "link",
         "memory",
         "money",
         "now",
         "purses",
+        "rates",
         "rng",
         "settings",
         "table",
@@ -64,6 +68,7 @@ class Relay:
         journal: Journal,
         keys: Keys,
         purses: Purses,
+        rates: Rates,
         memory: Memory,
         rng: Random,
     ) -> None:
@@ -77,6 +82,8 @@ class Relay:
         self.journal = journal
         self.keys = keys
         self.purses = purses
+        self.rates = rates
+        self.limiter = Limiter(purses, rates)
         self.memory = memory
         self.rng = rng
         self.ids = RequestIds(rng)

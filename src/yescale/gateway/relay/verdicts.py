@@ -37,6 +37,11 @@ GARBAGE: Final = Verdict(
 )
 
 FIRST: Final = Verdict(fault=faults.NO_CHANNEL, retry=True)  # before any attempt
+FULL: Final = Verdict(  # the channel's limit is used up, or not known yet
+    fault=faults.RATE_LIMITED.saying("Every channel for this model is at its limit.", retry_after_s=1),
+    retry=True,
+    again=True,
+)
 UNUSABLE: Final = Verdict(fault=faults.NO_CHANNEL, retry=True)  # the channel's own settings are wrong
 TIMEOUTS: Final = frozenset(
     {Failure.SEND_TIMEOUT, Failure.FIRST_BYTE_TIMEOUT, Failure.IDLE_TIMEOUT, Failure.TOTAL_TIMEOUT}

@@ -4,7 +4,17 @@ Money is BIGINT nano-dollars; `*_ms` are unix milliseconds, `*_at` unix seconds;
 encode. Hot tables (calls, leases, entries) carry no foreign keys: their writers hold the locks that make them true.
 """
 
-from yescale.store.tables.bank import entries, holds, incarnations, journals, leases, postings, purses, quarantine
+from yescale.store.tables.bank import (
+    entries,
+    holds,
+    incarnations,
+    journals,
+    leases,
+    limits,
+    postings,
+    purses,
+    quarantine,
+)
 from yescale.store.tables.codes import code_tries, codes
 from yescale.store.tables.columns import metadata
 from yescale.store.tables.events import call_tags, calls, logs, responses, tasks
@@ -31,6 +41,7 @@ __all__ = [
     "journals",
     "keys",
     "leases",
+    "limits",
     "logs",
     "metadata",
     "model_hours",

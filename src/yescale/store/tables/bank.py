@@ -1,4 +1,4 @@
-"""The bank: purses, leases, holds, the journals of workers, entries and postings."""
+"""The bank: purses, limits, leases, holds, the journals of workers, entries and postings."""
 
 from typing import Final
 
@@ -40,8 +40,28 @@ purses: Final = Table(
     count("used_ms"),
     count("strained_ms"),  # since when held may exceed the balance (overrun, restore, lowered limit); 0 = never
     Column("closed", Boolean, nullable=False, server_default=false()),
+    maybe("limit_id"),  # of a budget: one purse for each period of a limit
     CheckConstraint("balance >= 0", name="balance"),
     CheckConstraint("held >= 0", name="held"),
+    Index("uq_purses_limit_id_period", "limit_id", "period", unique=True),
+)
+
+limits: Final = Table(
+    "limits",
+    metadata,
+    number(),
+    Column("scope", Text, nullable=False),  # account, key, group, model, channel
+    Column("subject", Text, nullable=False),  # an id or a name
+    Column("what", Text, nullable=False),  # money, tokens, requests, concurrency
+    words("window"),  # minute, hour, day, week, month, total; "" = at once
+    Column("amount", BigInteger, nullable=False),
+    words("zone", "UTC"),  # whose midnight ends a day, a week or a month
+    Column("account_id", BigInteger, ForeignKey("accounts.id"), nullable=False),  # whose the purses are
+    count("created_ms"),
+    count("updated_ms"),
+    maybe("deleted_ms"),
+    CheckConstraint("amount >= 0", name="amount"),
+    UniqueConstraint("scope", "subject", "what", "window"),
 )
 
 leases: Final = Table(

@@ -3,7 +3,7 @@
 from typing import Final
 
 from yescale.gateway.relay.attempts import Attempts
-from yescale.gateway.relay.verdicts import UNUSABLE, Verdict, deadlines
+from yescale.gateway.relay.verdicts import FULL, UNUSABLE, Verdict, deadlines
 from yescale.routing.table import Candidate
 from yescale.wire.client import Dialer, Sink
 
@@ -25,6 +25,8 @@ class Dials(Attempts):
         self.candidate = candidate
         self.channel = channel.id
         self._tried = (*self._tried, channel.id)
+        if self._order.table.channel_limits and not self._shift(channel.id):
+            return FULL
         self._secret = relay.health.pick_secret(channel, now) if len(channel.secrets) > 1 else 0
         target = relay.targets.find(candidate, self._order, self._surface.format.id, self._secret)
         if (

@@ -24,4 +24,6 @@ class Knock(Call):
         credentials = self._credentials
         if credentials is not None:
             book = Book(self._relay, self._exchange, order, reservation.key, self._id)
+            if reservation.taken is not None:
+                book.place = reservation.taken.part_at_once()
             Opening(book, self._surface, reservation, credentials).start(candidate)

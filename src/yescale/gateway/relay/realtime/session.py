@@ -10,9 +10,10 @@ from yescale.domain import faults
 from yescale.domain.faults import Fault
 from yescale.domain.journal import Outcome
 from yescale.domain.link import KeyRecord, Refused
-from yescale.gateway import admission
+from yescale.gateway import admission, limit_words
 from yescale.gateway.admission import Credentials
 from yescale.gateway.keys import Unavailable
+from yescale.gateway.limiter import LIMIT_CODES
 from yescale.gateway.relay.endings import NOTHING, Ending
 from yescale.gateway.relay.passage import DEFECT
 from yescale.gateway.relay.realtime.book import Book, Times
@@ -127,7 +128,10 @@ class Session:
         self._asking = False
         if self._ended or self._leaving:
             return
-        if refused is not None:
+        if refused is not None and refused.code in LIMIT_CODES:
+            data, _ = self._held.popleft()
+            self._complain(limit_words.explain(refused, self._book.limits), realtime.read_client(data))
+        elif refused is not None:
             status = self._book.order.table.snapshot.insufficient_funds_status
             fault = admission.explain_refusal(refused, self._turns.needed, status)
             code = _LATER if fault is faults.UNAVAILABLE else websocket.REFUSED

@@ -12,11 +12,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from yescale.domain.ids import CallId
+from yescale.domain.limits import TOKENS
 from yescale.domain.link import Refused
 from yescale.domain.money import Nano
 from yescale.domain.usage import Usage
 from yescale.gateway.admission import UNSTATED_CONTEXT
+from yescale.gateway.demand import Demand
 from yescale.gateway.leases import Reservation, Waiting
+from yescale.gateway.limiter import Pending
 from yescale.gateway.relay.endings import NOT_REPORTED, NOTHING, Bill, Ending, Served, believable, bill
 from yescale.gateway.relay.realtime.book import Book, Times
 from yescale.pricing.ceiling import Ask
@@ -69,7 +72,7 @@ class Turns:
         self._standing: Reservation | None = reservation
         self._promised: deque[Reservation] = deque()
         self._active: dict[str, Turn] = {}
-        self._waiting: Waiting | None = None
+        self._waiting: Waiting | Pending | None = None
         self._updates = 0  # of the session, not yet confirmed
         self._spare: Reservation | None = None  # of nothing: what an uncovered response is charged through
         self.uncovered = False
@@ -90,7 +93,12 @@ class Turns:
 
     def covers(self, event: ClientEvent) -> bool:
         """Whether enough is set aside for what may come of an event."""
-        return self._standing is not None and self._standing.amount >= self._worst(event, 0)
+        standing = self._standing
+        if standing is None:
+            return False
+        worst = self._worst(event, 0)
+        enough = standing.amount >= worst.most
+        return enough and (not self._book.limits or standing.sums[TOKENS] >= worst.most_tokens)
 
     def cover(self, event: ClientEvent, then: Callable[[Refused | None], None]) -> None:
         """Set aside what may come of an event; `then` hears whether that was refused, perhaps at once."""
@@ -107,8 +115,9 @@ class Turns:
             then(None)
 
         least, most = self._worst(event, 0), self._worst(event, _AHEAD_TOKENS)
-        self.needed = least
-        self._waiting = self._book.relay.purses.admit(self._book.key, least, most, told)
+        self.needed = least.most
+        demand = replace(most, least=least.most, least_tokens=least.most_tokens)
+        self._waiting = self._book.admit(demand, told)
 
     def sent(self, event: ClientEvent) -> None:
         """An event goes up."""
@@ -148,16 +157,18 @@ class Turns:
         if isinstance(outcome, Reservation):
             self._spare = outcome
 
-    def _worst(self, event: ClientEvent, ahead: int) -> Nano:
+    def _worst(self, event: ClientEvent, ahead: int) -> Demand:
         order = self._book.order
         tariff = order.offer.tariff
         if tariff is None:
-            return 0
+            return Demand(0, 0)
         said = None if event.type == "session.update" else self._limit
         output = min(event.limit or said or tariff.max_output, tariff.max_output)
         tokens = self._prompt + self._past + self._now + event.tokens + ahead
         prompt = min(tokens, order.offer.model.context_window or UNSTATED_CONTEXT)
-        return max(tariff.bound(Ask(prompt, output), 0).most, order.table.snapshot.minimum_balance)
+        most = max(tariff.bound(Ask(prompt, output), 0).most, order.table.snapshot.minimum_balance)
+        tokens = prompt + output
+        return Demand(most, most, least_tokens=tokens, most_tokens=tokens, prompt=prompt)
 
     # --- a response
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: Final = "0006"
-down_revision: Final = "0003"
+down_revision: Final = "0004"
 
 _FIGURES: Final = ("calls", "failed", "amount", "paid", "refunded")
 _METERS: Final = (
