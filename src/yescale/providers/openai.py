@@ -40,6 +40,7 @@ def profile(model: str) -> Profile:
         samples=not reasons,
         developer=reasons,
         description_chars=_DESCRIPTION_CHARS,
+        custom_tools=True,
     )
 
 

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Raw
 
 from yescale.domain.chat import ChatRequest, HostedTool, OutputForm, Reasoning, Tool, ToolChoice
+from yescale.domain.custom_tools import as_functions
 from yescale.domain.loss import weigh_extra
 from yescale.domain.profile import Profile
 from yescale.protocols.codec import Encoded
@@ -43,6 +44,13 @@ def encode_request(request: ChatRequest, profile: Profile) -> Encoded:
 
 
 def _fit(request: ChatRequest, profile: Profile, speeches: Speeches) -> ChatRequest:
+    if not profile.custom_tools:
+        functional = as_functions(request)
+        if functional is not request:
+            speeches.lose(
+                "tools.custom", "the model's tools take objects: the text stands in the field 'input'", "setting"
+            )
+        request = functional
     fitting = shorten(request, profile.description_chars)
     if fitting is not request:
         speeches.lose("tool.description", "too long for the provider; the system words say the whole", "hint")
