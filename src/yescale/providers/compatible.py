@@ -28,7 +28,12 @@ DEEPSEEK: Final = Provider(  # https://api-docs.deepseek.com, .../guides/anthrop
             Endpoint(
                 format=openai_chat.CHAT,
                 path="/chat/completions",
-                quirks=(quirks.switch_thinking, quirks.thoughts_with_calls, quirks.schema_in_words),
+                quirks=(
+                    quirks.switch_thinking,
+                    quirks.thoughts_with_calls,
+                    quirks.schema_in_words,
+                    quirks.leave_out("n"),
+                ),
             ),
             _ANTHROPIC_AREA,
         ),
@@ -61,6 +66,7 @@ MISTRAL: Final = Provider(  # https://docs.mistral.ai/api
                 quirks=(
                     quirks.random_seed,
                     quirks.short_call_ids,
+                    quirks.search_nothing,
                     quirks.leave_out(
                         *("user", "cache_key", "service_tier", "verbosity", "voice", "modalities"),
                         *("sampling.logit_bias", "sampling.logprobs", "sampling.top_logprobs"),
@@ -83,7 +89,10 @@ GROQ: Final = Provider(  # https://console.groq.com/docs/openai, .../docs/errors
             Endpoint(
                 format=openai_chat.CHAT,
                 path="/chat/completions",
-                quirks=(quirks.leave_out("sampling.logit_bias", "sampling.logprobs", "sampling.top_logprobs", "n"),),
+                quirks=(
+                    quirks.unnamed,
+                    quirks.leave_out("sampling.logit_bias", "sampling.logprobs", "sampling.top_logprobs", "n"),
+                ),
             ),
             RESPONSES,
         ),
@@ -237,7 +246,13 @@ ARK: Final = Provider(  # https://www.volcengine.com/docs/82379/1494384, .../129
     title="Volcengine Ark",
     base_url="https://ark.cn-beijing.volces.com/api/v3",
     auth=Bearer(),
-    endpoints={"chat": (CHAT, RESPONSES), "embed": (EMBEDDINGS,)},
+    endpoints={
+        "chat": (
+            Endpoint(format=openai_chat.CHAT, path="/chat/completions", quirks=(quirks.leave_out("n"),)),
+            RESPONSES,
+        ),
+        "embed": (EMBEDDINGS,),
+    },
     profile=profiles.ark,
     blame=(
         Blame(who="account", code="ModelNotOpen"),
@@ -264,12 +279,26 @@ SILICONFLOW: Final = Provider(  # https://docs.siliconflow.cn/docs/api/chat-comp
     },
     profile=profiles.siliconflow,
 )
-CEREBRAS: Final = Provider(  # https://inference-docs.cerebras.ai/api-reference/chat-completions
+CEREBRAS: Final = Provider(  # https://inference-docs.cerebras.ai/api-reference/chat-completions, .../resources/openai
     id=ProviderId("cerebras"),
     title="Cerebras",
     base_url="https://api.cerebras.ai/v1",
     auth=Bearer(),
-    endpoints={"chat": (CHAT,), "complete": (COMPLETIONS,)},
+    endpoints={
+        "chat": (
+            Endpoint(
+                format=openai_chat.CHAT,
+                path="/chat/completions",
+                quirks=(
+                    quirks.leave_out(
+                        *("parallel_tools", "service_tier", "sampling.logit_bias"),
+                        *("sampling.presence_penalty", "sampling.frequency_penalty"),
+                    ),
+                ),
+            ),
+        ),
+        "complete": (COMPLETIONS,),
+    },
     profile=profiles.cerebras,
 )
 PERPLEXITY: Final = Provider(  # https://docs.perplexity.ai/api-reference/chat-completions-post

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Raw
 from msgspec.structs import replace
 
-from yescale.domain.chat import ChatRequest, Message, Reasoning
+from yescale.domain.chat import ChatRequest, HostedTool, Message, Reasoning
 from yescale.domain.content import Part, Text, Thinking, ToolCall, ToolResult
 from yescale.domain.loss import Loss
 from yescale.protocols.codec import Quirk
@@ -15,7 +15,7 @@ from yescale.protocols.openai_chat import CHAT_CODEC
 Quirked = tuple[ChatRequest, tuple[Loss, ...]]
 
 _CALL_ID: Final = 9  # letters and digits
-_NOT_SAID: Final = (None, "", (), False)
+_NOT_SAID: Final = (None, "", ())
 _HINTS: Final = frozenset({"user", "cache_key"})
 _MODEL_DECIDES: Final = -1
 
@@ -39,6 +39,23 @@ def leave_out(*names: str) -> Quirk:
         return request, tuple(losses)
 
     return quirk
+
+
+def search_nothing(request: ChatRequest) -> Quirked:
+    """A provider whose chat has no tools of its own: web search and the like are left out."""
+    hosted = [tool for tool in request.tools if isinstance(tool, HostedTool)]
+    if not hosted:
+        return request, ()
+    lost = tuple(Loss(f"tool.{tool.kind}", "the provider's chat has no tools of its own", "setting") for tool in hosted)
+    return replace(request, tools=tuple(tool for tool in request.tools if not isinstance(tool, HostedTool))), lost
+
+
+def unnamed(request: ChatRequest) -> Quirked:
+    """A provider that refuses names of participants."""
+    if not any(message.name for message in request.messages):
+        return request, ()
+    messages = tuple(replace(message, name="") for message in request.messages)
+    return replace(request, messages=messages), (Loss("message.name", "the provider refuses names", "hint"),)
 
 
 def switch_thinking(request: ChatRequest) -> Quirked:
