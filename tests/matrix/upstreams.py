@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-TALKER, THINKER, FAILING = "gpt-4o", "thinker", "gpt-4o-mini"
+TALKER, THINKER, FAILING, EMBEDDER = "gpt-4o", "thinker", "gpt-4o-mini", "text-embedding-3-small"
 # For clients that refuse a model whose name they do not know: which scenario of the talker a plain name stands for.
 BY_NAME = {"gpt-4.1": "+long-2000", "gpt-4-turbo": "+400"}
 
@@ -29,14 +29,15 @@ class Upstream:
         named = {ours: self.talker + suffix for ours, suffix in BY_NAME.items()}
         talks = {TALKER: self.talker, f"{TALKER}+*": f"{self.talker}+*", **named}
         return {
-            self.name: (self.base, _served(talks)),
-            f"{self.name}-thinking": (self.thinker_base or self.base, _served({THINKER: self.thinker})),
+            self.name: (self.base, served(talks)),
+            f"{self.name}-thinking": (self.thinker_base or self.base, served({THINKER: self.thinker})),
             # What fails often has a channel of its own: its rest disturbs no other test.
-            f"{self.name}-failing": (self.base, _served({f"{FAILING}+*": f"{self.talker}+*"})),
+            f"{self.name}-failing": (self.base, served({f"{FAILING}+*": f"{self.talker}+*"})),
         }
 
 
-def _served(models: dict[str, str]) -> str:
+def served(models: dict[str, str]) -> str:
+    """Models as `channel add --models` takes them."""
     return ",".join(f"{ours}={theirs}" for ours, theirs in models.items())
 
 
