@@ -1,9 +1,12 @@
-"""Writes the tables of docs/compatibility.md between their markers, from what the last full run saw."""
+"""Writes the tables of docs/compatibility.md between their markers, from what the last full run saw, and into
+docs/providers.md what its table lacks.
+"""
 
 from collections.abc import Iterator, Sequence
 from itertools import permutations
 from pathlib import Path
 
+from tests.matrix import provider_page
 from tests.matrix.capabilities import CAPABILITIES
 from tests.matrix.clients import CLIENTS, Kind
 from tests.matrix.figures import Result, seen
@@ -20,7 +23,8 @@ FORMATS = {
 
 
 def write() -> None:
-    """Renew both tables."""
+    """Renew all tables."""
+    provider_page.write()
     page = PAGE.read_text(encoding="utf-8")
     page = _between(page, "clients", _clients(list(seen())))
     page = _between(page, "formats", _pairs())

@@ -3,6 +3,7 @@
 from typing import Final
 
 from yescale.domain.ids import ProviderId
+from yescale.domain.profile import Profile
 from yescale.protocols import anthropic_messages, gemini_generate, openai_chat, openai_responses
 from yescale.providers import profiles, quirks
 from yescale.providers.openai import CHAT, COMPLETIONS, EMBEDDINGS, MODERATIONS, RESPONSES
@@ -319,7 +320,7 @@ COHERE: Final = Provider(  # https://docs.cohere.com/docs/compatibility-api, ...
         "embed": (Endpoint(format=openai_chat.EMBEDDINGS, path="/compatibility/v1/embeddings"),),
         "rerank": (Endpoint(format=openai_chat.RERANK, path="/v2/rerank"),),
     },
-    profile=profiles.cohere,
+    profile=profiles.of_all(Profile(thinks="no", asks_usage=False)),  # which refuse `stream_options`
 )
 JINA: Final = Provider(  # https://api.jina.ai/redoc
     id=ProviderId("jina"),
