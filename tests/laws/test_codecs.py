@@ -28,7 +28,7 @@ from yescale.protocols.codec import Codec, Encoded, Envelope, Garbled, Malformed
 from yescale.protocols.passthrough import Format
 from yescale.protocols.registry import CODECS, FORMATS, UPSTREAM_FORMATS
 
-WIDEST = Profile(custom_tools=True)  # whatever the format can say
+WIDEST = Profile(custom_tools=True, searches=True)  # whatever the format can say
 LIMIT = 1_000_000
 MARK = "QUJDMTIz"  # base64, too
 Role = Literal["user", "assistant"]

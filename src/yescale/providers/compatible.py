@@ -67,7 +67,6 @@ MISTRAL: Final = Provider(  # https://docs.mistral.ai/api
                 quirks=(
                     quirks.random_seed,
                     quirks.short_call_ids,
-                    quirks.search_nothing,
                     quirks.leave_out(
                         *("user", "cache_key", "service_tier", "verbosity", "voice", "modalities"),
                         *("sampling.logit_bias", "sampling.logprobs", "sampling.top_logprobs"),
@@ -143,6 +142,7 @@ OPENROUTER: Final = Provider(  # https://openrouter.ai/docs/api-reference/overvi
         "complete": (COMPLETIONS,),
         "embed": (EMBEDDINGS,),
     },
+    profile=profiles.of_all(Profile(searches=True)),  # https://openrouter.ai/docs/features/web-search
     blame=(
         Blame(who="caller", status=403, words="flagged"),
         Blame(who="caller", status=403, words="moderation"),

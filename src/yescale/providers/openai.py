@@ -41,6 +41,7 @@ def profile(model: str) -> Profile:
         developer=reasons,
         description_chars=_DESCRIPTION_CHARS,
         custom_tools=True,
+        searches="search" in model,  # https://platform.openai.com/docs/guides/tools-web-search, "Chat Completions"
     )
 
 

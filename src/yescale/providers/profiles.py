@@ -72,7 +72,7 @@ def cerebras(model: str) -> Profile:
 
 def perplexity(model: str) -> Profile:
     """https://docs.perplexity.ai/api-reference/chat-completions-post: usage comes with every stream."""
-    return Profile(thinks="effort" if "deep-research" in model else "no", asks_usage=False)
+    return Profile(thinks="effort" if "deep-research" in model else "no", asks_usage=False, searches=True)
 
 
 def minimax(_model: str) -> Profile:

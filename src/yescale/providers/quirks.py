@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Raw
 from msgspec.structs import replace
 
-from yescale.domain.chat import ChatRequest, HostedTool, Message, Reasoning
+from yescale.domain.chat import ChatRequest, Message, Reasoning
 from yescale.domain.content import Part, Text, Thinking, ToolCall, ToolResult
 from yescale.domain.loss import Loss
 from yescale.protocols.codec import Quirk
@@ -39,15 +39,6 @@ def leave_out(*names: str) -> Quirk:
         return request, tuple(losses)
 
     return quirk
-
-
-def search_nothing(request: ChatRequest) -> Quirked:
-    """A provider whose chat has no tools of its own: web search and the like are left out."""
-    hosted = [tool for tool in request.tools if isinstance(tool, HostedTool)]
-    if not hosted:
-        return request, ()
-    lost = tuple(Loss(f"tool.{tool.kind}", "the provider's chat has no tools of its own", "setting") for tool in hosted)
-    return replace(request, tools=tuple(tool for tool in request.tools if not isinstance(tool, HostedTool))), lost
 
 
 def unnamed(request: ChatRequest) -> Quirked:

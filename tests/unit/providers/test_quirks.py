@@ -39,7 +39,6 @@ ALL: tuple[Quirk, ...] = (
     quirks.schema_in_words,
     quirks.thoughts_with_calls,
     quirks.short_call_ids,
-    quirks.search_nothing,
     quirks.unnamed,
     quirks.leave_out("user", "n", "modalities", "sampling.logprobs"),
 )

@@ -145,10 +145,13 @@ def _answers_unsealed(messages: Sequence[Message]) -> bool:
     Anthropic refuses that (.../extended-thinking, "Extended thinking with tool use").
     """
     turn: Message | None = None
+    answered = False
     for message in reversed(messages):
-        if message.role == "assistant":
-            turn = message
-        elif not any(isinstance(part, ToolResult) for part in message.parts):
+        if message.role != "assistant":  # these become one turn
+            answered = answered or any(isinstance(part, ToolResult) for part in message.parts)
+        elif answered:
+            turn, answered = message, False
+        else:
             break
     if turn is None:
         return False

@@ -194,7 +194,7 @@ def test_a_model_that_takes_no_custom_tools_gets_functions() -> None:
     (called,) = body["messages"][1]["tool_calls"]
     assert json.loads(called["function"]["arguments"]) == {"input": "ls -l"}
     assert body["messages"][2] == {"role": "tool", "tool_call_id": "c", "content": "a"}
-    assert losses == ["tools.custom"]
+    assert losses == ["tools.custom", "tool.web_search"]
     assert "tools.custom" not in encode(tools=(Tool(name="f"),))[1]
 
 
@@ -221,9 +221,12 @@ def test_a_foreign_web_search_is_chats_own_as_far_as_it_goes() -> None:
         max_uses=3,
         location=Raw(b'{"type":"approximate","city":"Hue"}'),
     )
-    body, losses = encode(tools=(search,))
+    body, losses = encode(Profile(searches=True), tools=(search,))
     assert body["web_search_options"] == {"user_location": {"type": "approximate", "approximate": {"city": "Hue"}}}
     assert losses == ["tool.web_search.max_uses"]
+    body, losses = encode(tools=(search,))  # a model that does not search is not asked to
+    assert "web_search_options" not in body
+    assert losses == ["tool.web_search"]
 
 
 def test_a_schema_for_a_model_that_takes_none_becomes_any_json() -> None:
