@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.installation import Installation, serving
-from tests.matrix.upstreams import BY_NAME, FAILING, TALKER, THINKER, UPSTREAMS, Upstream
+from tests.matrix.upstreams import BY_NAME, FAILING, KNOWN_THINKER, TALKER, THINKER, UPSTREAMS, Upstream
 from yescale.__main__ import main
 
 MOST_OUTPUT = "32000"  # what the least of the thinkers can write
@@ -98,7 +98,8 @@ def furnished(home: Path) -> Iterator[House]:
         house = House(installation=running, keys={}, prices={})
         house.prices.update({model: _prices(house, model) for model in (TALKER, FAILING, *BY_NAME)})
         house.admin("topup", "--user", ACCOUNT, "--usd", CREDIT_USD)
-        house.admin("model", "add", THINKER, "--priced-as", TALKER, "--max-output", MOST_OUTPUT)
+        for thinker in (THINKER, KNOWN_THINKER):
+            house.admin("model", "add", thinker, "--priced-as", TALKER, "--max-output", MOST_OUTPUT)
         for upstream in UPSTREAMS.values():
             house.connect(upstream)
         yield house
