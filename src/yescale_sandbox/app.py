@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from yescale_sandbox import inspection
+from yescale_sandbox.alike import endpoint as alike
 from yescale_sandbox.anthropic import endpoint as anthropic
 from yescale_sandbox.ark import endpoint as ark
 from yescale_sandbox.azure import endpoint as azure
@@ -71,6 +72,7 @@ PROVIDERS: Mapping[str, Callable[[Counter], Provider]] = {
     ollama.PREFIX: ollama.Ollama,
     cohere.PREFIX: cohere.Cohere,
     jina.PREFIX: jina.Jina,
+    alike.PREFIX: alike.Alike,
 }
 
 

@@ -28,6 +28,7 @@ from yescale.protocols.codec import Codec, Encoded, Envelope, Garbled, Malformed
 from yescale.protocols.passthrough import Format
 from yescale.protocols.registry import CODECS, FORMATS, UPSTREAM_FORMATS
 
+WIDEST = Profile(custom_tools=True, searches=True)  # whatever the format can say
 LIMIT = 1_000_000
 MARK = "QUJDMTIz"  # base64, too
 Role = Literal["user", "assistant"]
@@ -82,7 +83,7 @@ def _shortened(request: ChatRequest, text: Text) -> ChatRequest:
 
 def sendable(codec: Codec, request: ChatRequest) -> Encoded:
     """The request as it goes up; one of which content would be missing is never sent."""
-    encoded = codec.encode_request(request, Profile())
+    encoded = codec.encode_request(request, WIDEST)
     assume(all(loss.weight != "content" for loss in encoded.losses))
     return encoded
 
@@ -123,7 +124,7 @@ def test_a_request_that_went_up_once_reads_the_same_ever_after(codec: Codec) -> 
     @given(request=asked(codec))
     def holds(request: ChatRequest) -> None:
         once = decode_again(codec, sendable(codec, request).body, request)
-        twice = decode_again(codec, codec.encode_request(once, Profile()).body, once)
+        twice = decode_again(codec, codec.encode_request(once, WIDEST).body, once)
         assert twice == once
 
     holds()
@@ -302,7 +303,7 @@ def test_every_part_is_on_the_wire_or_in_the_losses(codec: UpstreamCodec, kind: 
     request = ChatRequest(
         model="m-1", messages=(Message(role="user", parts=(Text(text="hi"),)), before, message), max_tokens=2_000
     )
-    encoded = codec.encode_request(request, Profile())
+    encoded = codec.encode_request(request, WIDEST)
     found = MARK.encode() in encoded.body or b64decode(MARK) in encoded.body  # a text may stand as itself
     assert found or encoded.losses
     assert not found or not _loses(encoded.losses, type(part).__name__)
@@ -319,8 +320,8 @@ def _loses(losses: Sequence[object], kind: str) -> bool:
 @pytest.mark.parametrize("tool", make.HOSTED_TOOLS, ids=lambda tool: tool.kind)
 def test_every_tool_of_a_provider_is_on_the_wire_or_in_the_losses(codec: UpstreamCodec, tool: make.HostedTool) -> None:
     plain = ChatRequest(model="m-1", messages=(Message(role="user", parts=(Text(text="hi"),)),), max_tokens=2_000)
-    without = codec.encode_request(plain, Profile())
-    with_tool = codec.encode_request(replace(plain, tools=(tool,)), Profile())
+    without = codec.encode_request(plain, WIDEST)
+    with_tool = codec.encode_request(replace(plain, tools=(tool,)), WIDEST)
     assert with_tool.body != without.body or told.names_it(with_tool.losses, ["tool"])
 
 
@@ -331,7 +332,7 @@ def test_extras_of_another_format_are_lost_by_name(codec: UpstreamCodec) -> None
         messages=(Message(role="user", parts=(Text(text="hi"),)),),
         extras={make.FOREIGN: {"odd_field": Raw(b'"secret_value"')}},
     )
-    encoded = codec.encode_request(request, Profile())
+    encoded = codec.encode_request(request, WIDEST)
     assert told.names_it(encoded.losses, ["extras.odd_field"])
     assert b"secret_value" not in encoded.body
 
@@ -347,7 +348,7 @@ def test_extras_weigh_the_same_in_every_format_that_lacks_them(codec: UpstreamCo
         messages=(Message(role="user", parts=(Text(text="hi"),)),),
         extras={make.FOREIGN: {field: Raw(b'"x"')}},
     )
-    losses = codec.encode_request(request, Profile()).losses
+    losses = codec.encode_request(request, WIDEST).losses
     assert [loss.weight for loss in losses if loss.what == f"extras.{field}"] == [weight]
 
 
@@ -358,14 +359,14 @@ def test_extras_of_its_own_are_given_back(codec: Codec) -> None:
         messages=(Message(role="user", parts=(Text(text="hi"),)),),
         extras={told.origin_of(codec.id): {"odd_field": Raw(b'{"a":1.10}')}},
     )
-    assert b'"odd_field":{"a":1.10}' in codec.encode_request(request, Profile()).body
+    assert b'"odd_field":{"a":1.10}' in codec.encode_request(request, WIDEST).body
 
 
 @each_codec
 def test_nothing_is_added_that_the_client_did_not_say(codec: Codec) -> None:
     """Promise 30: no null, and no setting of ours but what the format requires."""
     request = ChatRequest(model="m-1", messages=(Message(role="user", parts=(Text(text="hi"),)),))
-    encoded = codec.encode_request(request, Profile())
+    encoded = codec.encode_request(request, WIDEST)
     body = json.loads(encoded.body)
     added = told.ADDED.get(codec.id, {})
     assert set(body) - {"model", "messages", "prompt", "input", "contents"} == set(added)
@@ -377,7 +378,7 @@ def test_nothing_is_added_that_the_client_did_not_say(codec: Codec) -> None:
 @each_codec
 @pytest.mark.parametrize(
     "profile",
-    [Profile(samples=False), Profile(thinks="no"), Profile(thinks="budget"), Profile(thinks="adaptive"),
+    [Profile(), Profile(samples=False), Profile(thinks="no"), Profile(thinks="budget"), Profile(thinks="adaptive"),
      Profile(schemas=False), Profile(late_system=False), Profile(developer=True, limit_field="max_completion_tokens")],
     ids=repr,
 )  # fmt: skip
@@ -456,7 +457,7 @@ def test_an_empty_request_names_the_field_that_it_lacks(codec: Codec) -> None:
 @pytest.mark.parametrize("wrong", [{"a": [True]}, [[None]], "x"], ids=repr)
 def test_a_value_of_the_wrong_type_is_malformed_by_name(codec: Codec, wrong: object) -> None:
     request = ChatRequest(model="m-1", messages=(Message(role="user", parts=(Text(text="hi"),)),), max_tokens=2_000)
-    body = json.loads(codec.encode_request(request, Profile()).body)
+    body = json.loads(codec.encode_request(request, WIDEST).body)
     inner, name = told.at_limit(body)
     inner[name] = wrong
     with pytest.raises(Malformed) as refused:
@@ -475,7 +476,7 @@ def test_a_damaged_request_is_read_or_malformed(codec: Codec) -> None:
                 tools=(make.Tool(name="f", parameters=make.SCHEMA),),
                 max_tokens=2_000,
             ),
-            Profile(),
+            WIDEST,
         ).body
         for role, part in (marked(MARK, told.origin_of(codec.id)) for marked in make.MARKED.values())
     )

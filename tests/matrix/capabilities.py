@@ -3,7 +3,8 @@
 import json
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import jsonschema
 import pytest
@@ -11,10 +12,18 @@ import pytest
 from tests.matrix.asking import PERSON, PIXEL, TOOL, WEATHER, Ask, Client, Said
 from tests.matrix.clients import Kind
 from tests.matrix.house import Call, House
-from tests.matrix.upstreams import BY_NAME, TALKER, THINKER, Upstream
+from tests.matrix.upstreams import BY_NAME, KNOWN_THINKER, TALKER, THINKER, Upstream
 
 RESULT = "31 degrees, humid"
 LONG_PIECES = 2000
+REFUSALS = ("this model answers every call so", "Request contains an invalid argument")  # the fakes' own words
+# How an upstream is told to think.
+WISHES = {
+    "chat": '"model": "deepseek-reasoner"',  # which thinks unless it is told not to
+    "responses": '"effort": "low"',
+    "messages": '"budget_tokens": ',
+    "generate": '"thinkingLevel": ',
+}
 # What of its thoughts an upstream sees again.
 SEALS = {
     "chat": '"reasoning_content": "',
@@ -105,12 +114,25 @@ def structured(cell: Cell) -> list[Call]:
 
 def thinking(cell: Cell) -> list[Call]:
     """The thoughts are shown, and what seals them goes back, with the call of a tool, to whom it came from."""
-    question = Ask(model=THINKER, text=f"Ask {TOOL} about {_marker()}.", stream=cell.stream, tool=True, thinks=True)
-    first, second = _round_trip(cell, question)
+    model = KNOWN_THINKER if cell.kind.named else THINKER
+    question = Ask(model=model, text=f"Ask {TOOL} about {_marker()}.", stream=cell.stream, thinks=True)
+    if not cell.kind.keeps_thoughts:
+        return _think_once(cell, question)
+    first, second = _round_trip(cell, replace(question, tool=True))
     assert first.request["usage"]["reasoning_tokens"] > 0 or cell.upstream.name == "messages"
-    if cell.kind.keeps_thoughts:
-        assert SEALS[cell.upstream.name] in second.text
+    assert SEALS[cell.upstream.name] in second.text
     return [first, second]
+
+
+def _think_once(cell: Cell, question: Ask) -> list[Call]:
+    """A client that forgets what was thought: no tool may be called, whose result would need the thought again."""
+    said, call = cell.ask(question)
+    assert WISHES[cell.upstream.name] in call.text
+    assert f"You said: {question.text}" in said.text
+    if cell.kind.shows_thoughts and cell.upstream.name == "chat":
+        assert call.request["usage"]["reasoning_tokens"] > 0
+        assert said.thoughts
+    return [call]
 
 
 def long(cell: Cell) -> list[Call]:
@@ -124,14 +146,29 @@ def long(cell: Cell) -> list[Call]:
 
 
 def error(cell: Cell) -> list[Call]:
-    """The upstream refuses the request: the client raises, and nothing is charged."""
+    """The upstream refuses the request: the client raises its own exception with the provider's words, and nothing is
+    charged.
+    """
+    asked = Ask(model=cell.scenario("+400"), text=_marker(), stream=cell.stream)
     mark = cell.house.installation.last_arrival()
-    with pytest.raises(Exception, match=r"400|refused|invalid") as caught:
-        cell.client.ask(Ask(model=cell.scenario("+400"), text=_marker(), stream=cell.stream))
+    with pytest.raises(cell.kind.raises) as caught:
+        cell.client.ask(asked)
     call = cell.house.only_call(mark)
-    assert "400" in f"{caught.value!r}{caught.value}{getattr(caught.value, 'status_code', '')}"
+    assert asked.text in call.text
+    assert call.request["path"].endswith(cell.upstream.paths[cell.stream])
+    assert _status(caught.value) == 400
+    assert any(words in str(caught.value) for words in REFUSALS), str(caught.value)
     assert (call.row["outcome"], call.row["status"], call.row["amount"]) == ("upstream_error", 400, 0)
     return [call]
+
+
+def _status(error: BaseException) -> Any:
+    """Where an exception, or the one that it wraps, keeps the status."""
+    for name in ("status_code", "code"):
+        found = getattr(error, name, None)
+        if isinstance(found, int):
+            return found
+    return _status(error.__cause__) if error.__cause__ is not None else None
 
 
 Capability = Callable[[Cell], list[Call]]

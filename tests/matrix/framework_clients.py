@@ -9,7 +9,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_openai import ChatOpenAI
-from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRole, TextBlock
+from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRole, TextBlock, ThinkingBlock
 from llama_index.core.tools import FunctionTool
 from llama_index.llms.openai import OpenAI as LlamaOpenAI
 
@@ -77,9 +77,24 @@ def _langchain_turns(asked: Ask) -> list[Any]:
 
 def langchain_openai(base_url: str, key: str) -> LangChainClient:
     """ChatOpenAI over chat completions."""
+    return _langchain_openai(base_url, key, {"stream_usage": True}, {"reasoning_effort": "low"})
+
+
+def langchain_responses(base_url: str, key: str) -> LangChainClient:
+    """ChatOpenAI over Responses, without a store."""
+    thinks = {"reasoning": {"effort": "low", "summary": "auto"}, "include": ["reasoning.encrypted_content"]}
+    options = {"use_responses_api": True, "output_version": "responses/v1", "store": False}
+    return _langchain_openai(base_url, key, options, thinks)
+
+
+def _langchain_openai(base_url: str, key: str, options: dict[str, Any], thinks: dict[str, Any]) -> LangChainClient:
     http = httpx.Client(timeout=60)
-    common: dict[str, Any] = {"base_url": f"{base_url}/v1", "api_key": key, "max_retries": 0, "stream_usage": True}
-    return LangChainClient(lambda asked: ChatOpenAI(model=asked.model, http_client=http, **common), http.close)
+    common: dict[str, Any] = {"base_url": f"{base_url}/v1", "api_key": key, "max_retries": 0, "http_client": http}
+
+    def make(asked: Ask) -> BaseChatModel:
+        return ChatOpenAI(model=asked.model, **common, **options, **(thinks if asked.thinks else {}))
+
+    return LangChainClient(make, http.close)
 
 
 def langchain_anthropic(base_url: str, key: str) -> LangChainClient:
@@ -135,7 +150,11 @@ class LlamaIndexClient:
     def ask(self, asked: Ask) -> Said:
         turns = _llama_turns(asked)
         options: dict[str, Any] = {"stream_options": {"include_usage": True}} if asked.stream else {}
-        model = LlamaOpenAI(model=asked.model, **self._common, additional_kwargs=options)
+        if asked.schema:
+            schema = {"name": "person", "strict": True, "schema": PERSON}
+            options["response_format"] = {"type": "json_schema", "json_schema": schema}
+        thinks: dict[str, Any] = {"reasoning_effort": "low"} if asked.thinks else {}
+        model = LlamaOpenAI(model=asked.model, **self._common, **thinks, additional_kwargs=options)
         if asked.tool and asked.stream:
             pieces = list(model.stream_chat_with_tools([_weather_tool()], chat_history=turns))
         elif asked.tool:
@@ -157,6 +176,7 @@ def _llama_said(model: LlamaOpenAI, pieces: list[Any], turns: list[ChatMessage])
     calls = model.get_tool_calls_from_response(answer, error_on_no_tool_call=False)
     return Said(
         text=answer.message.content or "",
+        thoughts="".join(block.content or "" for block in answer.message.blocks if isinstance(block, ThinkingBlock)),
         calls=tuple(Called(id=call.tool_id, name=call.tool_name, arguments=call.tool_kwargs) for call in calls),
         prompt=usage.prompt_tokens,
         completion=usage.completion_tokens,

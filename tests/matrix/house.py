@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.installation import Installation, serving
-from tests.matrix.upstreams import BY_NAME, FAILING, TALKER, THINKER, UPSTREAMS, Upstream
+from tests.matrix.upstreams import BY_NAME, FAILING, KNOWN_THINKER, TALKER, THINKER, UPSTREAMS, Upstream
 from yescale.__main__ import main
 
 MOST_OUTPUT = "32000"  # what the least of the thinkers can write
@@ -52,6 +52,20 @@ class House:
         assert code == 0, said.getvalue()
         return json.loads(said.getvalue())
 
+    def connect(self, upstream: Upstream) -> None:
+        """Channels, a group and a key for an upstream, once."""
+        if upstream.name in self.keys:
+            return
+        self.admin("group", "set", upstream.group, "--ratio", "1")
+        for name, (base, models) in upstream.channels().items():
+            self.admin(
+                *("channel", "add", "--name", name, "--provider", upstream.provider, "--models", models),
+                *("--base-url", self.installation.sandbox_url + base),
+                *("--secret", upstream.secret, "--groups", upstream.group),
+            )
+        made = self.admin("key", "create", "--user", ACCOUNT, "--name", upstream.name, "--group", upstream.group)
+        self.keys[upstream.name] = made["key"]
+
     def price(self, call: Call) -> int:
         """What the usage that the sandbox reported of a call costs by the price rows, in nano-dollars."""
         prices = self.prices.get(call.row["model"].partition("+")[0], self.prices[TALKER])
@@ -84,22 +98,11 @@ def furnished(home: Path) -> Iterator[House]:
         house = House(installation=running, keys={}, prices={})
         house.prices.update({model: _prices(house, model) for model in (TALKER, FAILING, *BY_NAME)})
         house.admin("topup", "--user", ACCOUNT, "--usd", CREDIT_USD)
-        house.admin("model", "add", THINKER, "--priced-as", TALKER, "--max-output", MOST_OUTPUT)
+        for thinker in (THINKER, KNOWN_THINKER):
+            house.admin("model", "add", thinker, "--priced-as", TALKER, "--max-output", MOST_OUTPUT)
         for upstream in UPSTREAMS.values():
-            _connect(house, upstream)
+            house.connect(upstream)
         yield house
-
-
-def _connect(house: House, upstream: Upstream) -> None:
-    house.admin("group", "set", upstream.group, "--ratio", "1")
-    for name, (base, models) in upstream.channels().items():
-        house.admin(
-            *("channel", "add", "--name", name, "--provider", upstream.provider, "--models", models),
-            *("--base-url", house.installation.sandbox_url + base),
-            *("--secret", upstream.secret, "--groups", upstream.group),
-        )
-    made = house.admin("key", "create", "--user", ACCOUNT, "--name", upstream.name, "--group", upstream.group)
-    house.keys[upstream.name] = made["key"]
 
 
 def _prices(house: House, model: str) -> dict[str, int]:

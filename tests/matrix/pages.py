@@ -1,11 +1,14 @@
-"""Writes the tables of docs/compatibility.md between their markers, from what the last full run saw."""
+"""Writes the tables of docs/compatibility.md between their markers, from what the last full run saw, and into
+docs/providers.md what its table lacks.
+"""
 
 from collections.abc import Iterator, Sequence
 from itertools import permutations
 from pathlib import Path
 
+from tests.matrix import provider_page
 from tests.matrix.capabilities import CAPABILITIES
-from tests.matrix.clients import CLIENTS, Kind
+from tests.matrix.clients import CLIENTS, NODE, Kind
 from tests.matrix.figures import Result, seen
 from tests.matrix.rich import losses, refused
 from tests.matrix.upstreams import UPSTREAMS
@@ -20,7 +23,8 @@ FORMATS = {
 
 
 def write() -> None:
-    """Renew both tables."""
+    """Renew all tables."""
+    provider_page.write()
     page = PAGE.read_text(encoding="utf-8")
     page = _between(page, "clients", _clients(list(seen())))
     page = _between(page, "formats", _pairs())
@@ -38,19 +42,16 @@ def _between(page: str, name: str, lines: Iterator[str]) -> str:
 def _clients(results: Sequence[Result]) -> Iterator[str]:
     yield from _row("client", "upstream", *CAPABILITIES)
     yield from _row(*["---"] * (len(CAPABILITIES) + 2))
-    for kind in CLIENTS:
+    for kind in (*CLIENTS, *NODE):
         for upstream in UPSTREAMS:
             cells = [_cell(kind, upstream, capability, results) for capability in CAPABILITIES]
             yield from _row(kind.name, FORMATS[upstream], *cells)
+    forgetful = ", ".join(kind.name for kind in (*CLIENTS, *NODE) if not kind.keeps_thoughts)
     yield ""
-    for kind in CLIENTS:
-        for capability, why in kind.cannot.items():
-            yield f"- {kind.name}, {capability}: {why}."
+    yield f"*thinking* is tried without a tool where a client does not give a model its thoughts back: {forgetful}."
 
 
 def _cell(kind: Kind, upstream: str, capability: str, results: Sequence[Result]) -> str:
-    if capability in kind.cannot:
-        return "not tried"
     place = (kind.name, upstream, capability)
     found = [one for one in results if (one.client, one.upstream, one.capability) == place]
     if len(found) != 2:

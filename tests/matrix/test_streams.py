@@ -5,12 +5,15 @@ from itertools import product
 
 import httpx
 import pytest
+from google.genai.errors import ServerError
 
 from tests.grammars import anthropic, openai_chat
 from tests.grammars.frames import frames
 from tests.matrix.asking import TOOL, Ask
 from tests.matrix.clients import CLIENTS, Kind
+from tests.matrix.google_client import GenerateClient
 from tests.matrix.house import House
+from tests.matrix.rich import BODIES, losses
 from tests.matrix.upstreams import FAILING, TALKER, THINKER, UPSTREAMS, Upstream
 from tests.matrix.wires import WIRES, Wire
 
@@ -99,9 +102,7 @@ def test_the_usage_of_an_answer_that_is_not_whole_is_charged(house: House, wire:
 
 @pytest.mark.parametrize("name", ["chat", "responses", "messages"])
 def test_a_response_that_failed_is_an_error_and_its_usage_is_charged(house: House, name: str) -> None:
-    """Promise 7: its terminal event is one of its own. (Gemini's streams begin with words: without any, the call is
-    refused instead.)
-    """
+    """Promise 7: its terminal event is one of its own."""
     wire = WIRES[name]
     mark = house.installation.last_arrival()
     answer = wire.post(house, UPSTREAMS["responses"], wire.body(f"{FAILING}+failed", "Say something."))
@@ -109,6 +110,45 @@ def test_a_response_that_failed_is_an_error_and_its_usage_is_charged(house: Hous
     call = house.only_call(mark)
     assert (call.row["outcome"], call.row["estimated"]) == ("upstream_cut", False)
     assert call.row["amount"] == house.price(call) > 0
+
+
+def test_a_response_that_failed_before_a_word_is_a_plain_error_of_google_genai(house: House) -> None:
+    """Promise 28: Gemini's streams begin with words, so that nothing has gone out yet: a status can still be said."""
+    client = GenerateClient(house.base_url, house.keys["responses"])
+    mark = house.installation.last_arrival()
+    with pytest.raises(ServerError) as caught:
+        client.ask(Ask(model=f"{FAILING}+failed", text="Say something.", stream=True))
+    client.close()
+    assert (caught.value.code, caught.value.status) == (502, "UNAVAILABLE")
+    assert caught.value.message
+    assert len(house.installation.arrived(mark)) > 1, "as long as nothing has gone out, it is tried again"
+    (row,) = house.admin("log", "list", "--limit", "1")
+    assert (row["outcome"], row["status"], row["amount"]) == ("upstream_error", 502, 0)
+
+
+FULLEST = [
+    pytest.param(client, upstream, id=f"{client}-{upstream.name}")
+    # What chat's servers and Gemini's models refuse, is the row's and the model's to say: test_likenesses.py.
+    for client, upstream in product(WIRES, (UPSTREAMS["responses"], UPSTREAMS["messages"]))
+    if client != upstream.name
+]
+
+
+@pytest.mark.parametrize(("client", "upstream"), FULLEST)
+def test_a_request_that_says_all_arrives_with_what_it_loses_named(
+    house: House, client: str, upstream: Upstream
+) -> None:
+    """Promises 29 and 30: the upstream takes it, and what is not in it stands in the log."""
+    wire, body = WIRES[client], dict(BODIES[client])
+    body |= {"model": TALKER, **{name: value for name, value in wire.body(TALKER, "").items() if name == "stream"}}
+    body.pop("verbosity", None)  # which gpt-4o refuses of anyone
+    mark = house.installation.last_arrival()
+    answer = wire.post(house, upstream, body)
+    assert answer.status == 200, answer.content
+    assert wire.faults(answer.content) == []
+    call = house.only_call(mark)
+    assert set(call.row["losses"]) <= {loss.what for loss in losses(client, upstream.name)}
+    assert call.row["losses"]
 
 
 @pytest.mark.parametrize("upstream", UPSTREAMS.values(), ids=UPSTREAMS)

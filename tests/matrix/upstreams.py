@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-TALKER, THINKER, FAILING = "gpt-4o", "thinker", "gpt-4o-mini"
+TALKER, THINKER, FAILING, EMBEDDER = "gpt-4o", "thinker", "gpt-4o-mini", "text-embedding-3-small"
 # For clients that refuse a model whose name they do not know: which scenario of the talker a plain name stands for.
 BY_NAME = {"gpt-4.1": "+long-2000", "gpt-4-turbo": "+400"}
+KNOWN_THINKER = "o3-mini-2025-01-31"  # a model that they know to think
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +19,7 @@ class Upstream:
     talker: str
     thinker: str
     thinker_base: str = ""  # where another fake plays the thinker
+    embedder: str = ""  # "" = the format has none
     paths: tuple[str, str]  # how the path ends that a call, and that a stream arrives at
 
     @property
@@ -28,15 +30,21 @@ class Upstream:
         """Its channels by name: where each leads, and what it serves as `channel add --models` takes it."""
         named = {ours: self.talker + suffix for ours, suffix in BY_NAME.items()}
         talks = {TALKER: self.talker, f"{TALKER}+*": f"{self.talker}+*", **named}
+        if self.embedder:
+            talks[EMBEDDER] = self.embedder
         return {
-            self.name: (self.base, _served(talks)),
-            f"{self.name}-thinking": (self.thinker_base or self.base, _served({THINKER: self.thinker})),
+            self.name: (self.base, served(talks)),
+            f"{self.name}-thinking": (
+                self.thinker_base or self.base,
+                served(dict.fromkeys((THINKER, KNOWN_THINKER), self.thinker)),
+            ),
             # What fails often has a channel of its own: its rest disturbs no other test.
-            f"{self.name}-failing": (self.base, _served({f"{FAILING}+*": f"{self.talker}+*"})),
+            f"{self.name}-failing": (self.base, served({f"{FAILING}+*": f"{self.talker}+*"})),
         }
 
 
-def _served(models: dict[str, str]) -> str:
+def served(models: dict[str, str]) -> str:
+    """Models as `channel add --models` takes them."""
     return ",".join(f"{ours}={theirs}" for ours, theirs in models.items())
 
 
@@ -52,6 +60,7 @@ UPSTREAMS = {
             talker="gpt-4o",
             thinker="deepseek-reasoner",
             thinker_base="/deepseek",
+            embedder="text-embedding-3-small",
             paths=("/chat/completions", "/chat/completions"),
         ),
         Upstream(
@@ -61,6 +70,7 @@ UPSTREAMS = {
             secret="sk-sandbox-matrix-responses",
             talker="gpt-4o",
             thinker="gpt-5",
+            embedder="text-embedding-3-small",
             paths=("/responses", "/responses"),
         ),
         Upstream(
@@ -79,6 +89,7 @@ UPSTREAMS = {
             secret="AIzaSandbox-matrix",
             talker="gemini-2.5-flash",
             thinker="gemini-3-pro-preview",
+            embedder="gemini-embedding-001",
             paths=(":generateContent", ":streamGenerateContent"),
         ),
     )

@@ -7,8 +7,8 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from yescale.domain.chat import HostedTool, Tool
-from yescale.domain.content import ToolCall
+from yescale.domain.chat import ChatRequest, HostedTool, Tool
+from yescale.domain.content import Part, ToolCall, ToolResult
 
 INPUT_SCHEMA: Final = Raw(
     b'{"type":"object","properties":{"input":{"type":"string","description":"The text that the tool takes."}},'
@@ -39,6 +39,34 @@ def as_function(tool: Tool) -> Tool:
         return tool
     words = "\n\n".join(filter(None, (tool.description, _grammar_in_words(tool.grammar))))
     return replace(tool, description=words, parameters=INPUT_SCHEMA, custom=False, grammar=None)
+
+
+def as_functions(request: ChatRequest) -> ChatRequest:
+    """The same request without custom tools; one that has none stays itself."""
+    if not any(isinstance(tool, Tool) and tool.custom for tool in request.tools) and not any(
+        _is_custom(part) for message in request.messages for part in message.parts
+    ):
+        return request
+    tools = tuple(as_function(tool) if isinstance(tool, Tool) else tool for tool in request.tools)
+    messages = tuple(
+        replace(message, parts=tuple(_as_functions_part(part) for part in message.parts))
+        for message in request.messages
+    )
+    return replace(request, tools=tools, messages=messages)
+
+
+def _is_custom(part: Part) -> bool:
+    return isinstance(part, ToolCall | ToolResult) and part.custom
+
+
+def _as_functions_part(part: Part) -> Part:
+    match part:
+        case ToolCall(custom=True):
+            return replace(part, custom=False, arguments=wrap_input(part.arguments))
+        case ToolResult(custom=True):
+            return replace(part, custom=False)
+        case _:
+            return part
 
 
 def wrap_input(text: str) -> str:

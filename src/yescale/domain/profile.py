@@ -16,6 +16,8 @@ class Profile(Struct, frozen=True, kw_only=True, gc=False):
     developer: bool = False  # OpenAI chat: system words stand in the role `developer`
     late_system: bool = True  # a system message may stand behind others (promise 25)
     schemas: bool = True  # takes a JSON Schema for its output
+    custom_tools: bool = False  # OpenAI chat: takes tools of free text; else they go as functions with one text
+    searches: bool = False  # OpenAI chat: takes `web_search_options`
     cache_points: bool = True  # Converse: takes marks of what is to be cached
     description_chars: int = 0  # OpenAI chat: the longest description of a tool; 0 = no bound known
     seals_required: bool = False  # Gemini 3: a call of a tool without its seal is refused

@@ -3,6 +3,7 @@
 from typing import Final
 
 from yescale.domain.ids import ProviderId
+from yescale.domain.profile import Profile
 from yescale.protocols import anthropic_messages, gemini_generate, openai_chat, openai_responses
 from yescale.providers import profiles, quirks
 from yescale.providers.openai import CHAT, COMPLETIONS, EMBEDDINGS, MODERATIONS, RESPONSES
@@ -28,7 +29,12 @@ DEEPSEEK: Final = Provider(  # https://api-docs.deepseek.com, .../guides/anthrop
             Endpoint(
                 format=openai_chat.CHAT,
                 path="/chat/completions",
-                quirks=(quirks.switch_thinking, quirks.thoughts_with_calls, quirks.schema_in_words),
+                quirks=(
+                    quirks.switch_thinking,
+                    quirks.thoughts_with_calls,
+                    quirks.schema_in_words,
+                    quirks.leave_out("n"),
+                ),
             ),
             _ANTHROPIC_AREA,
         ),
@@ -84,7 +90,10 @@ GROQ: Final = Provider(  # https://console.groq.com/docs/openai, .../docs/errors
             Endpoint(
                 format=openai_chat.CHAT,
                 path="/chat/completions",
-                quirks=(quirks.leave_out("sampling.logit_bias", "sampling.logprobs", "sampling.top_logprobs", "n"),),
+                quirks=(
+                    quirks.unnamed,
+                    quirks.leave_out("sampling.logit_bias", "sampling.logprobs", "sampling.top_logprobs", "n"),
+                ),
             ),
             RESPONSES,
         ),
@@ -135,6 +144,7 @@ OPENROUTER: Final = Provider(  # https://openrouter.ai/docs/api-reference/overvi
         "embed": (EMBEDDINGS,),
     },
     charges=("cost", "cost_details", "is_byok"),  # https://openrouter.ai/docs/use-cases/usage-accounting
+    profile=profiles.of_all(Profile(searches=True)),  # https://openrouter.ai/docs/features/web-search
     blame=(
         Blame(who="caller", status=403, words="flagged"),
         Blame(who="caller", status=403, words="moderation"),
@@ -239,7 +249,13 @@ ARK: Final = Provider(  # https://www.volcengine.com/docs/82379/1494384, .../129
     title="Volcengine Ark",
     base_url="https://ark.cn-beijing.volces.com/api/v3",
     auth=Bearer(),
-    endpoints={"chat": (CHAT, RESPONSES), "embed": (EMBEDDINGS,)},
+    endpoints={
+        "chat": (
+            Endpoint(format=openai_chat.CHAT, path="/chat/completions", quirks=(quirks.leave_out("n"),)),
+            RESPONSES,
+        ),
+        "embed": (EMBEDDINGS,),
+    },
     profile=profiles.ark,
     blame=(
         Blame(who="account", code="ModelNotOpen"),
@@ -266,12 +282,26 @@ SILICONFLOW: Final = Provider(  # https://docs.siliconflow.cn/docs/api/chat-comp
     },
     profile=profiles.siliconflow,
 )
-CEREBRAS: Final = Provider(  # https://inference-docs.cerebras.ai/api-reference/chat-completions
+CEREBRAS: Final = Provider(  # https://inference-docs.cerebras.ai/api-reference/chat-completions, .../resources/openai
     id=ProviderId("cerebras"),
     title="Cerebras",
     base_url="https://api.cerebras.ai/v1",
     auth=Bearer(),
-    endpoints={"chat": (CHAT,), "complete": (COMPLETIONS,)},
+    endpoints={
+        "chat": (
+            Endpoint(
+                format=openai_chat.CHAT,
+                path="/chat/completions",
+                quirks=(
+                    quirks.leave_out(
+                        *("parallel_tools", "service_tier", "sampling.logit_bias"),
+                        *("sampling.presence_penalty", "sampling.frequency_penalty"),
+                    ),
+                ),
+            ),
+        ),
+        "complete": (COMPLETIONS,),
+    },
     profile=profiles.cerebras,
 )
 PERPLEXITY: Final = Provider(  # https://docs.perplexity.ai/api-reference/chat-completions-post
@@ -293,7 +323,7 @@ COHERE: Final = Provider(  # https://docs.cohere.com/docs/compatibility-api, ...
         "embed": (Endpoint(format=openai_chat.EMBEDDINGS, path="/compatibility/v1/embeddings"),),
         "rerank": (Endpoint(format=openai_chat.RERANK, path="/v2/rerank"),),
     },
-    profile=profiles.cohere,
+    profile=profiles.of_all(Profile(thinks="no", asks_usage=False)),  # which refuse `stream_options`
 )
 JINA: Final = Provider(  # https://api.jina.ai/redoc
     id=ProviderId("jina"),

@@ -40,6 +40,8 @@ def profile(model: str) -> Profile:
         samples=not reasons,
         developer=reasons,
         description_chars=_DESCRIPTION_CHARS,
+        custom_tools=True,
+        searches="search" in model,  # https://platform.openai.com/docs/guides/tools-web-search, "Chat Completions"
     )
 
 

@@ -1,8 +1,15 @@
 """What models take at providers that speak like OpenAI, by the model's name at the provider."""
 
+from collections.abc import Callable
+
 from yescale.domain.profile import Profile
 
 _OPEN_OPENAI = "gpt-oss"
+
+
+def of_all(profile: Profile) -> Callable[[str], Profile]:
+    """Where all models take the same."""
+    return lambda _model: profile
 
 
 def deepseek(_model: str) -> Profile:
@@ -65,12 +72,7 @@ def cerebras(model: str) -> Profile:
 
 def perplexity(model: str) -> Profile:
     """https://docs.perplexity.ai/api-reference/chat-completions-post: usage comes with every stream."""
-    return Profile(thinks="effort" if "deep-research" in model else "no", asks_usage=False)
-
-
-def cohere(_model: str) -> Profile:
-    """https://docs.cohere.com/docs/compatibility-api; `stream_options` is refused."""
-    return Profile(thinks="no", asks_usage=False)
+    return Profile(thinks="effort" if "deep-research" in model else "no", asks_usage=False, searches=True)
 
 
 def minimax(_model: str) -> Profile:

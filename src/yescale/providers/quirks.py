@@ -15,7 +15,7 @@ from yescale.protocols.openai_chat import CHAT_CODEC
 Quirked = tuple[ChatRequest, tuple[Loss, ...]]
 
 _CALL_ID: Final = 9  # letters and digits
-_NOT_SAID: Final = (None, "", (), False)
+_NOT_SAID: Final = (None, "", ())
 _HINTS: Final = frozenset({"user", "cache_key"})
 _MODEL_DECIDES: Final = -1
 
@@ -39,6 +39,14 @@ def leave_out(*names: str) -> Quirk:
         return request, tuple(losses)
 
     return quirk
+
+
+def unnamed(request: ChatRequest) -> Quirked:
+    """A provider that refuses names of participants."""
+    if not any(message.name for message in request.messages):
+        return request, ()
+    messages = tuple(replace(message, name="") for message in request.messages)
+    return replace(request, messages=messages), (Loss("message.name", "the provider refuses names", "hint"),)
 
 
 def switch_thinking(request: ChatRequest) -> Quirked:

@@ -17,6 +17,10 @@ from yescale_sandbox.scenario import Script
 from yescale_sandbox.speech import Called, claimed, pieces
 
 
+def _call_id(digest: str) -> str:
+    return f"call_{digest[:ID_CHARS]}"
+
+
 class Manner(Struct, frozen=True):
     """How a company writes: ids, usage, what else stands in every object, and whether usage comes unasked."""
 
@@ -25,6 +29,7 @@ class Manner(Struct, frozen=True):
     extra: JsonObject
     thought_field: str = "reasoning_content"
     usage_at_finish: bool = False
+    call_id: Callable[[str], str] = _call_id  # from a digest
 
 
 def whole_body(answered: Answered, request: ChatLike, manner: Manner, usage: Tokens | None) -> bytes:
@@ -33,7 +38,7 @@ def whole_body(answered: Answered, request: ChatLike, manner: Manner, usage: Tok
     if answered.thought:
         message[manner.thought_field] = answered.thought
     if answered.calls:
-        message["tool_calls"] = [{"index": place, **_call(call)} for place, call in enumerate(answered.calls)]
+        message["tool_calls"] = [{"index": place, **_call(call, manner)} for place, call in enumerate(answered.calls)]
     choice: JsonObject = {
         "index": 0,
         "message": message,
@@ -77,15 +82,15 @@ def _deltas(answered: Answered, manner: Manner, script: Script) -> Iterator[Json
     at_once = "done-only" in script or "tool-done-only" in script
     for place, call in enumerate(answered.calls):
         first = call.arguments if at_once else ""
-        yield {"tool_calls": [{"index": place, **_call(call, first)}]}
+        yield {"tool_calls": [{"index": place, **_call(call, manner, first)}]}
         for piece in pieces("" if at_once else call.arguments, script, is_json=True):
             yield {"tool_calls": [{"index": place, "function": {"arguments": piece}}]}
 
 
-def _call(call: Called, arguments: str | None = None) -> JsonObject:
+def _call(call: Called, manner: Manner, arguments: str | None = None) -> JsonObject:
     said = call.arguments if arguments is None else arguments
     function: JsonObject = {"name": call.name, "arguments": said}
-    return {"id": f"call_{call.digest[:ID_CHARS]}", "type": "function", "function": function}
+    return {"id": manner.call_id(call.digest), "type": "function", "function": function}
 
 
 def _envelope(answered: Answered, kind: str, manner: Manner) -> JsonObject:

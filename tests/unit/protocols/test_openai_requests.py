@@ -299,7 +299,19 @@ def test_a_field_said_twice_around_long_texts_is_found() -> None:
         ('{"model":"m","stream":true,' + MESSAGES + "}", '{"model":"m","stream":true,' + MESSAGES + "}"),
         (
             '{"model":"m","stream":true,"stream_options":{"include_usage":true},' + MESSAGES + "}",
-            '{"model":"m","stream":true,"stream_options":null,' + MESSAGES + "}",
+            '{"model":"m","stream":true,' + MESSAGES + "}",
+        ),
+        (
+            '{"model":"m","stream":true,' + MESSAGES + ' , "stream_options" : null }',
+            '{"model":"m","stream":true,' + MESSAGES + "  }",
+        ),
+        (
+            '{ "stream_options": {"include_usage":false} , "model":"m","stream":true,' + MESSAGES + "}",
+            '{  "model":"m","stream":true,' + MESSAGES + "}",
+        ),
+        (
+            r'{"model":"m","stream":true,"stream_option\u0073":{"include_usage":true},' + MESSAGES + "}",
+            r'{"model":"m","stream":true,"stream_option\u0073":null,' + MESSAGES + "}",
         ),
         (
             '{"model":"m","stream_options":{"include_usage":true},' + MESSAGES + "}",

@@ -6,16 +6,18 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from yescale.domain.chat import ChatRequest, Message, OutputForm, Reasoning, Sampling
+from yescale.domain.chat import ChatRequest, HostedTool, Message, OutputForm, Reasoning, Sampling, Tool
 from yescale.domain.content import Text, Thinking, ToolCall, ToolResult
+from yescale.domain.ids import ProtocolId
 from yescale.protocols.codec import Quirk
 from yescale.protocols.openai_chat import CHAT_CODEC
 from yescale.protocols.passthrough import Change
 from yescale.protocols.translation import encode
 from yescale.providers import quirks
-from yescale.providers.compatible import DEEPSEEK, MISTRAL, QWEN
+from yescale.providers.compatible import CEREBRAS, DEEPSEEK, GROQ, MISTRAL, QWEN
 from yescale.providers.provider import Provider
 
+OTHER = ProtocolId("anthropic.messages")
 HI = Message(role="user", parts=(Text(text="hi"),))
 
 
@@ -37,6 +39,7 @@ ALL: tuple[Quirk, ...] = (
     quirks.schema_in_words,
     quirks.thoughts_with_calls,
     quirks.short_call_ids,
+    quirks.unnamed,
     quirks.leave_out("user", "n", "modalities", "sampling.logprobs"),
 )
 
@@ -120,3 +123,26 @@ def test_mistral_s_calls_have_short_ids_and_its_seed_another_name() -> None:
     assert body["random_seed"] == 7
     assert not {"seed", "user", "logprobs", "stream_options"} & set(body)
     assert losses == {"user": "hint", "sampling.logprobs": "setting"}
+
+
+def test_mistral_is_asked_for_no_search_and_no_probabilities_be_they_unwanted() -> None:
+    asked = request(
+        tools=(Tool(name="f"), HostedTool(kind="web_search", origin=OTHER)), sampling=Sampling(logprobs=False)
+    )
+    body, losses = sent(MISTRAL, asked)
+    assert [tool["function"]["name"] for tool in body["tools"]] == ["f"]
+    assert not {"web_search_options", "logprobs"} & set(body)
+    assert losses == {"tool.web_search": "setting", "sampling.logprobs": "setting"}
+
+
+def test_groq_hears_no_names() -> None:
+    body, losses = sent(GROQ, request(messages=(Message(role="user", name="ann", parts=HI.parts),), n=2))
+    assert body["messages"] == [{"role": "user", "content": "hi"}]
+    assert "n" not in body
+    assert losses == {"message.name": "hint", "n": "setting"}
+
+
+def test_cerebras_is_not_told_to_call_one_tool_at_a_time() -> None:
+    body, losses = sent(CEREBRAS, request(tools=(Tool(name="f"),), parallel_tools=False, service_tier="auto"))
+    assert not {"parallel_tool_calls", "service_tier"} & set(body)
+    assert losses == {"parallel_tools": "setting", "service_tier": "setting"}

@@ -157,7 +157,7 @@ class BlockWriter:
         """Anthropic verifies its own thoughts by their seal and refuses any others, so these stay out: no model reads
         another's, and the answer that they led to follows them.
         """
-        if part.origin != ID or not part.seal:
+        if not is_sealed(part):
             return self._nothing("thinking", "Anthropic takes back only thoughts that it sealed", "hint")
         if part.redacted:
             return {"type": "redacted_thinking", "data": part.seal}
@@ -201,6 +201,11 @@ class BlockWriter:
         self.lose("part.hosted", "code that another provider ran goes as text", "hint")
         label, body = ("json", part.arguments) if isinstance(part, HostedCall) else ("output", part.text)
         return {"type": "text", "text": f"{_FENCE}{label}\n{body}\n{_FENCE}"}
+
+
+def is_sealed(thought: Thinking) -> bool:
+    """Whether Anthropic takes this thought back."""
+    return thought.origin == ID and thought.seal != ""
 
 
 def tool_id(call_id: str) -> str:

@@ -4,15 +4,16 @@ Sources: https://platform.claude.com/docs/en/build-with-claude/extended-thinking
 `max_tokens`, with neither a temperature nor a forced tool), .../adaptive-thinking and .../effort.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Literal
 
 from msgspec.structs import replace
 
-from yescale.domain.chat import ChatRequest, Reasoning
+from yescale.domain.chat import ChatRequest, Message, Reasoning
+from yescale.domain.content import Thinking, ToolResult
 from yescale.domain.profile import Profile
-from yescale.protocols.anthropic_messages.prompting import Block, BlockWriter
+from yescale.protocols.anthropic_messages.prompting import Block, BlockWriter, is_sealed
 from yescale.protocols.anthropic_messages.schema import WireOutput, WireThinkingWish
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
@@ -126,6 +127,9 @@ def _on(
 
 
 def _budget(wish: Reasoning, request: ChatRequest, profile: Profile, writer: BlockWriter) -> Block | None:
+    if _answers_unsealed(request.messages):
+        writer.lose("reasoning", "the call that is answered was made without thoughts that Anthropic sealed", "setting")
+        return None
     limit = limit_of(request, profile)
     wanted = wish.budget
     if wanted is None or wanted == _MODEL_DECIDES:
@@ -140,6 +144,25 @@ def _budget(wish: Reasoning, request: ChatRequest, profile: Profile, writer: Blo
     if wish.budget not in (None, _MODEL_DECIDES, budget):
         writer.lose("reasoning.budget", f"it must be at least {LEAST_BUDGET} and less than the limit", "setting")
     return {"type": "enabled", "budget_tokens": budget}
+
+
+def _answers_unsealed(messages: Sequence[Message]) -> bool:
+    """Whether the turn that tools are answering began without a thought, as another model's does: with a budget
+    Anthropic refuses that (.../extended-thinking, "Extended thinking with tool use").
+    """
+    turn: Message | None = None
+    answered = False
+    for message in reversed(messages):
+        if message.role != "assistant":  # these become one turn
+            answered = answered or any(isinstance(part, ToolResult) for part in message.parts)
+        elif answered:
+            turn, answered = message, False
+        else:
+            break
+    if turn is None:
+        return False
+    first = next((part for part in turn.parts if not (isinstance(part, Thinking) and not is_sealed(part))), None)
+    return not isinstance(first, Thinking)
 
 
 def _effort_near(budget: int) -> str:

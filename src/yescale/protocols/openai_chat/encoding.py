@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Raw
 
 from yescale.domain.chat import ChatRequest, HostedTool, OutputForm, Reasoning, Tool, ToolChoice
+from yescale.domain.custom_tools import as_functions
 from yescale.domain.loss import weigh_extra
 from yescale.domain.profile import Profile
 from yescale.protocols.codec import Encoded
@@ -31,7 +32,7 @@ def encode_request(request: ChatRequest, profile: Profile) -> Encoded:
         _streaming(request, profile),
         _limits(request, profile, speeches),
         _sampling(request, profile, speeches),
-        _tools(request, speeches),
+        _tools(request, profile, speeches),
         _reasoning(request.reasoning, profile, speeches),
         _output(request.output, profile, speeches),
         _answer(request),
@@ -43,6 +44,13 @@ def encode_request(request: ChatRequest, profile: Profile) -> Encoded:
 
 
 def _fit(request: ChatRequest, profile: Profile, speeches: Speeches) -> ChatRequest:
+    if not profile.custom_tools:
+        functional = as_functions(request)
+        if functional is not request:
+            speeches.lose(
+                "tools.custom", "the model's tools take objects: the text stands in the field 'input'", "setting"
+            )
+        request = functional
     fitting = shorten(request, profile.description_chars)
     if fitting is not request:
         speeches.lose("tool.description", "too long for the provider; the system words say the whole", "hint")
@@ -82,9 +90,9 @@ def _sampling(request: ChatRequest, profile: Profile, speeches: Speeches) -> Jso
     return fields
 
 
-def _tools(request: ChatRequest, speeches: Speeches) -> Json:
+def _tools(request: ChatRequest, profile: Profile, speeches: Speeches) -> Json:
     fields: Json = {}
-    tools = [*_spell_tools(request, fields, speeches)]
+    tools = [*_spell_tools(request, profile, fields, speeches)]
     if tools:
         fields["tools"] = tools
     if request.tool_choice is not None:
@@ -96,7 +104,7 @@ def _tools(request: ChatRequest, speeches: Speeches) -> Json:
     return fields
 
 
-def _spell_tools(request: ChatRequest, fields: Json, speeches: Speeches) -> Iterator[Json | Raw]:
+def _spell_tools(request: ChatRequest, profile: Profile, fields: Json, speeches: Speeches) -> Iterator[Json | Raw]:
     for tool in request.tools:
         match tool:
             case Tool():
@@ -105,10 +113,10 @@ def _spell_tools(request: ChatRequest, fields: Json, speeches: Speeches) -> Iter
                 yield _spell_tool(tool)
             case HostedTool(origin=origin, raw=Raw() as raw) if origin == ID and _is_tool(raw):
                 yield raw
-            case HostedTool(kind="web_search"):
+            case HostedTool(kind="web_search") if profile.searches:
                 fields["web_search_options"] = _web_search(tool, speeches)
             case HostedTool():
-                speeches.lose(f"tool.{tool.kind}", "the format has no such tool of the provider", "setting")
+                speeches.lose(f"tool.{tool.kind}", "the model has no such tool of its provider's", "setting")
 
 
 def _spell_tool(tool: Tool) -> Json:

@@ -29,6 +29,9 @@ _MOST_TOKENS: Final = 2**30
 _MOST_CHOICES: Final = 128
 
 _EMPTY: Final = re.compile(rb"\{[ \t\r\n]*\}")
+_MOST_SPACE: Final = 256  # bytes around a name that is looked for from its value
+_OPTIONS_NAME: Final = re.compile(rb',?([ \t\r\n]*)"stream_options"[ \t\r\n]*:[ \t\r\n]*\Z')
+_COMMA: Final = re.compile(rb"[ \t\r\n]*,")
 _NAMING: Final = frozenset(
     {"user", "safety_identifier", "models", *wishing.NAMES}
 )  # neither price nor rewrite reads them
@@ -155,11 +158,18 @@ def _ask_usage(body: bytes, spans: Sequence[fields.Span]) -> tuple[int, int, byt
 
 
 def _unask_usage(body: bytes, spans: Sequence[fields.Span]) -> list[tuple[int, int, bytes]]:
-    """The edit that takes the words out of `stream_options`, for an upstream that refuses them."""
+    """The edit that takes `stream_options` out, for an upstream that refuses the field, be it null."""
     try:
-        return [(*fields.place_among(body, spans, "stream_options", _SINGLE), b"null")]
+        begin, end = fields.place_among(body, spans, "stream_options", _SINGLE)
     except (fields.Twice, fields.TooManyMarks):
         return []  # the upstream will say what it does not take
+    name = _OPTIONS_NAME.search(body, max(0, begin - _MOST_SPACE), begin)
+    if name is None:  # spelled in some odd way
+        return [(begin, end, b"null")]
+    behind = _COMMA.match(body, end)
+    if behind is not None:
+        return [(name.end(1), behind.end(), b"")]
+    return [(name.start(), end, b"")]
 
 
 def _check_names(names: list[bytes], around: bytes) -> Fault | None:

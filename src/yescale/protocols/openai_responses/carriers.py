@@ -18,11 +18,13 @@ _CALL: Final = "call."
 
 
 def carry(part: Thinking | ToolCall) -> str:
-    """What `encrypted_content` says of a part's seal; "" = nothing."""
-    if not part.seal or part.origin is None:
+    """What `encrypted_content` says of a part's seal; "" = nothing. A foreign thought without one gets an empty one:
+    clients without a store drop reasoning that has no encrypted content, though DeepSeek wants it back.
+    """
+    if part.origin == OWN or part.origin is None:
+        return part.seal if part.origin == OWN else ""
+    if not part.seal and not (isinstance(part, Thinking) and part.text):
         return ""
-    if part.origin == OWN:
-        return part.seal
     return wrap_seal(_mark(part) + part.seal, part.origin)
 
 

@@ -211,9 +211,10 @@ class ThoughtItem:
             yield self._signal("response.reasoning_summary_part.done", {"part": _summary(words)})
 
     def finish(self) -> Iterator[Signal]:
-        summary = [_summary("".join(self._words))] if self._words else []
+        words = "".join(self._words)
+        summary = [_summary(words)] if words else []
         item: Wire = {"id": self._id, "type": "reasoning", "summary": summary}
-        sealed = carry(self._thought)
+        sealed = carry(replace(self._thought, text=words))
         if sealed:
             item["encrypted_content"] = sealed
         self.wholes.append(item)

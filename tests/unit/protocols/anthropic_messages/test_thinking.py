@@ -11,16 +11,17 @@ from tests.unit.protocols.anthropic_messages.said import (
     write,
 )
 from yescale.domain.chat import (
+    Message,
     Reasoning,
     Sampling,
     Tool,
     ToolChoice,
 )
-from yescale.domain.content import (
-    Text,
-)
+from yescale.domain.content import Part, Text, Thinking, ToolCall, ToolResult
+from yescale.domain.ids import ProtocolId
 from yescale.domain.profile import Profile
 from yescale.protocols.anthropic_messages.thinking import with_thinking
+from yescale.protocols.anthropic_messages.words import ID
 
 THOUGHTS: list[tuple[Reasoning, str, int, dict[str, Any], dict[str, str]]] = [
     (
@@ -111,6 +112,29 @@ def test_thinking_leaves_no_room_for_temperature_and_a_forced_tool_none_for_thin
     wire, encoded = write(forced)
     assert "thinking" not in wire
     assert weights(encoded) == {"reasoning": "setting"}
+
+
+@pytest.mark.parametrize(
+    ("thought", "thinks"),
+    [
+        ((), False),
+        ((Thinking(text="hm", seal="s", origin=ProtocolId("gemini.generate")),), False),
+        ((Thinking(text="hm", seal="s", origin=ID),), True),
+        ((Thinking(redacted=True, seal="s", origin=ID),), True),
+    ],
+)
+def test_a_call_that_another_model_made_is_answered_without_a_budget(thought: tuple[Part, ...], thinks: bool) -> None:
+    """Anthropic refuses a turn that tools are answering, and that begins without a thought of its own."""
+    call = ToolCall(id="c", name="f", arguments="{}")
+    result = Message(role="user", parts=(ToolResult(call_id="c", content=(Text(text="r"),)),))
+    turns = (*request(Text(text="x")).messages, Message(role="assistant", parts=(*thought, call)), result)
+    asked = replace(request(Text(text="x"), reasoning=Reasoning(enabled=True, budget=2000)), max_tokens=4000)
+    wire, encoded = write(replace(asked, messages=turns), Profile(thinks="budget"))
+    assert ("thinking" in wire) is thinks
+    assert (weights(encoded).get("reasoning") == "setting") is not thinks
+    later = (*turns, Message(role="assistant", parts=(Text(text="so"),)), *request(Text(text="y")).messages)
+    assert "thinking" in write(replace(asked, messages=later), Profile(thinks="budget"))[0]
+    assert write(replace(asked, messages=turns), Profile(thinks="adaptive"))[0]["thinking"] == {"type": "adaptive"}
 
 
 def test_a_model_that_takes_no_sampling_gets_none() -> None:

@@ -181,9 +181,27 @@ def test_sampling_that_the_model_refuses_is_lost_by_name() -> None:
     assert sorted(losses) == ["sampling.temperature", "sampling.top_k"]
 
 
+def test_a_model_that_takes_no_custom_tools_gets_functions() -> None:
+    call = ToolCall(id="c", name="sh", arguments="ls -l", custom=True)
+    result = ToolResult(call_id="c", name="sh", content=(Text(text="a"),), custom=True)
+    turns = (HI, Message(role="assistant", parts=(call,)), Message(role="user", parts=(result,)))
+    tools = (Tool(name="sh", description="A shell.", custom=True), HostedTool(kind="web_search", origin=OTHER))
+    body, losses = encode(messages=turns, tools=tools, tool_choice=ToolChoice(mode="named", name="sh"))
+    (tool,) = body["tools"]
+    assert (tool["type"], tool["function"]["name"]) == ("function", "sh")
+    assert tool["function"]["parameters"]["required"] == ["input"]
+    assert body["tool_choice"] == {"type": "function", "function": {"name": "sh"}}
+    (called,) = body["messages"][1]["tool_calls"]
+    assert json.loads(called["function"]["arguments"]) == {"input": "ls -l"}
+    assert body["messages"][2] == {"role": "tool", "tool_call_id": "c", "content": "a"}
+    assert losses == ["tools.custom", "tool.web_search"]
+    assert "tools.custom" not in encode(tools=(Tool(name="f"),))[1]
+
+
 def test_choices_of_tools_name_their_kind() -> None:
     tools = (Tool(name="f"), Tool(name="sh", custom=True))
-    body, _ = encode(tools=tools, tool_choice=ToolChoice(mode="named", name="sh"), parallel_tools=True)
+    custom = Profile(custom_tools=True)
+    body, _ = encode(custom, tools=tools, tool_choice=ToolChoice(mode="named", name="sh"), parallel_tools=True)
     assert body["tool_choice"] == {"type": "custom", "custom": {"name": "sh"}}
     assert body["tools"] == [
         {"type": "function", "function": {"name": "f"}},
@@ -203,9 +221,12 @@ def test_a_foreign_web_search_is_chats_own_as_far_as_it_goes() -> None:
         max_uses=3,
         location=Raw(b'{"type":"approximate","city":"Hue"}'),
     )
-    body, losses = encode(tools=(search,))
+    body, losses = encode(Profile(searches=True), tools=(search,))
     assert body["web_search_options"] == {"user_location": {"type": "approximate", "approximate": {"city": "Hue"}}}
     assert losses == ["tool.web_search.max_uses"]
+    body, losses = encode(tools=(search,))  # a model that does not search is not asked to
+    assert "web_search_options" not in body
+    assert losses == ["tool.web_search"]
 
 
 def test_a_schema_for_a_model_that_takes_none_becomes_any_json() -> None:

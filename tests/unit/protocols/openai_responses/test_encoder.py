@@ -47,6 +47,7 @@ from yescale.protocols.codec import NO_WORDS, Envelope
 from yescale.protocols.openai_responses import CODEC
 from yescale.protocols.openai_responses.schema import OWN
 
+DEEPSEEK = ProtocolId("openai.chat")
 CLAUDE = ProtocolId("anthropic.messages")
 GEMINI = ProtocolId("gemini.generate")
 EVENTS: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
@@ -248,6 +249,20 @@ def test_seals_of_others_are_carried_and_come_back() -> None:
         else part
         for part in parts
     )
+
+
+def test_a_thought_that_nobody_sealed_is_carried_all_the_same() -> None:
+    """Clients without a store send only reasoning back that has an encrypted content."""
+    thought = Thinking(text="So.", origin=DEEPSEEK)
+    pieces = [PartDelta(index=0, kind="text", data=piece) for piece in ("S", "o.")]
+    start = PartStart(index=0, part=Thinking(origin=DEEPSEEK))
+    told = stream([MessageStart(), start, *pieces, PartEnd(index=0), MessageEnd(reason=StopReason.END), StreamEnd()])
+    for output in (whole(answer(thought))["output"], last(told)["output"]):
+        assert output[0]["encrypted_content"] == "ys1.openai-chat."
+        request = CODEC.decode_request(json.dumps({"model": "m", "input": output[:1]}).encode(), NO_WORDS)
+        assert request.messages[0].parts == (thought,)
+    (item,) = whole(answer(Thinking(text="So.", origin=OWN)))["output"]
+    assert "encrypted_content" not in item
 
 
 def test_a_seal_that_comes_late_is_carried() -> None:
