@@ -22,6 +22,7 @@ CATCH_ALL: dict[tuple[str, str], str] = {
     ("src/yescale/control/internal.py", "LinkServer._operate"): "top of an operation",
     ("src/yescale/control/memory.py", "MemoryServer._answer"): "top of a request of the memory",
     ("src/yescale/control/settlement.py", "Settlement.run"): "top of a loop",
+    ("src/yescale/control/statistics.py", "Statistics.run"): "top of a loop",
     ("src/yescale/control/settlement.py", "Settlement._settle_or_rest"): "one journal must not stop the others",
     ("src/yescale/gateway/callbacks.py", "run"): "one subscriber must not stop the others",
     ("src/yescale/gateway/relay/call.py", "Call._start"): "top of a request",
