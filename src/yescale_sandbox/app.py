@@ -23,6 +23,7 @@ from yescale_sandbox.exchange import Answer, Request, Step, joined, whole
 from yescale_sandbox.gemini import endpoint as gemini
 from yescale_sandbox.inspection import Inspection
 from yescale_sandbox.ollama import endpoint as ollama
+from yescale_sandbox.ollama import native
 from yescale_sandbox.openai import endpoint as openai
 from yescale_sandbox.record import Entry, Records
 from yescale_sandbox.reranking import cohere, jina
@@ -70,6 +71,7 @@ PROVIDERS: Mapping[str, Callable[[Counter], Provider]] = {
     ark.PREFIX: ark.Ark,
     azure.PREFIX: azure.Azure,
     ollama.PREFIX: ollama.Ollama,
+    native.PREFIX: native.Native,
     cohere.PREFIX: cohere.Cohere,
     jina.PREFIX: jina.Jina,
     alike.PREFIX: alike.Alike,

@@ -39,6 +39,7 @@ ROWS: Mapping[str, Row] = {
     "deepseek": Row("deepseek", "/deepseek", "sk-sandbox-deepseek", "deepseek-chat", "deepseek-chat"),
     "ark": Row("ark", "/ark/api/v3", "sk-sandbox-ark", "deepseek-v3-1-250821", "deepseek-v3-1-250821"),
     "ollama": Row("ollama", "/ollama/v1", "any", "llama3.2", "gpt-4o"),
+    "ollamaown": Row("ollama_native", "/ollama", "any", "llama3.2", "gpt-4o"),
 }
 
 
@@ -275,6 +276,38 @@ def test_betas_that_a_cloud_knows_go_on_and_others_are_recorded(yescale: Install
     row = yescale.admin("log", "show", answer.headers.get("x-request-id") or answer.headers["request-id"])
     assert "header.anthropic-beta" in row["losses"]
     assert "extras.anthropic_beta" in row["losses"]
+
+
+GOOGLE = "/v1beta/models/gpt-4o+second"
+HELLO: Mapping[str, dict[str, Any]] = {
+    "/v1/chat/completions": {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 50},
+    "/v1/responses": {"input": "Say hello.", "store": False, "max_output_tokens": 50},
+    "/v1/messages": {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 50},
+    f"{GOOGLE}:generateContent": {"contents": [{"role": "user", "parts": [{"text": "Say hello."}]}]},
+}
+
+
+@pytest.mark.parametrize("path", HELLO)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_yescale_behind_a_yescale_speaks_every_format_as_it_is(
+    yescale: Installation, path: str, stream: bool
+) -> None:
+    """The installation is its own second one: the provider `newapi` at its address, with a key of its own."""
+    if "second" not in {channel["name"] for channel in yescale.admin("channel", "list")}:
+        yescale.admin(
+            "channel", "add", "--name", "second", "--provider", "newapi", "--secret", yescale.api_key,
+            "--base-url", yescale.base_url, "--models", "gpt-4o+second=gpt-4o",
+        )  # fmt: skip
+    body = HELLO[path] if path.startswith("/v1beta") else HELLO[path] | {"model": "gpt-4o+second", "stream": stream}
+    target = path.replace(":generateContent", ":streamGenerateContent?alt=sse") if stream else path
+    before = yescale.last_arrival()
+    headers = {"Authorization": f"Bearer {yescale.api_key}"}
+    answer = httpx.post(yescale.base_url + target, json=body, headers=headers, timeout=30)
+    assert answer.status_code == 200, answer.text
+    assert "hello" in answer.text.lower()
+    assert "x-yescale-losses" not in answer.headers
+    (arrived,) = yescale.arrived(before)
+    assert arrived["model"] == "gpt-4o"
 
 
 def test_a_token_is_renewed_before_it_ends(yescale: Installation) -> None:

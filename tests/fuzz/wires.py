@@ -185,10 +185,18 @@ def as_it_is(data: bytes) -> bytes:
     return data
 
 
+_LINES = (
+    b'{"model":"m","created_at":"c","message":{"role":"assistant","content":"","thinking":"hm"},"done":false}\n'
+    b'{"model":"m","message":{"role":"assistant","content":"h\xc3\xa9"},"done":false}\n'
+    b'{"message":{"content":"","tool_calls":[{"function":{"name":"f","arguments":{"a":1.10}}}]},"done":false}\n'
+    b'{"message":{"content":""},"done":true,"done_reason":"stop","prompt_eval_count":3,"eval_count":2}\n',
+    b'{"message":{"content":"a"},"logprobs":[{"token":"a","logprob":-0.5}],"done":false}\n{"error":"no"}\n',
+)
 # How the input becomes a stream, where chance would never meet the checksums of frames; and seeds of such inputs.
 SHAPES: dict[ProtocolId, tuple[Callable[[bytes], bytes], tuple[bytes, ...]]] = {
     ProtocolId("bedrock.converse"): (framed.named, framed.CONVERSE),
     ProtocolId("anthropic.bedrock"): (framed.chunks, framed.CLAUDE),
+    ProtocolId("ollama.chat"): (as_it_is, _LINES),
 }
 _CLAUDE = CODECS[ProtocolId("anthropic.messages")]
 # What formats that are not ours to write answer with.
@@ -196,6 +204,10 @@ _WHOLE: dict[ProtocolId, tuple[bytes, ...]] = {
     ProtocolId("bedrock.converse"): framed.CONVERSE_ANSWERS,
     ProtocolId("anthropic.bedrock"): tuple(answer_seeds(_CLAUDE)),
     ProtocolId("anthropic.vertex"): tuple(answer_seeds(_CLAUDE)),
+    ProtocolId("ollama.chat"): (
+        b'{"model":"m","message":{"role":"assistant","content":"a","thinking":"hm","tool_calls":[{"function":{"name":"f",'
+        b'"arguments":{"a":1}}}]},"done":true,"done_reason":"length","prompt_eval_count":3}',
+    ),
 }
 
 

@@ -5,7 +5,14 @@ from types import MappingProxyType
 from typing import Final, Protocol, TypeVar
 
 from yescale.domain.ids import ProtocolId
-from yescale.protocols import anthropic_messages, bedrock_converse, gemini_generate, openai_chat, openai_responses
+from yescale.protocols import (
+    anthropic_messages,
+    bedrock_converse,
+    gemini_generate,
+    ollama_chat,
+    openai_chat,
+    openai_responses,
+)
 from yescale.protocols.anthropic_messages import clouds
 from yescale.protocols.codec import Codec
 from yescale.protocols.passthrough import Format, UpstreamFormat
@@ -52,5 +59,5 @@ CODECS: Final[Mapping[ProtocolId, Codec]] = index(
 )
 # Those that no client speaks.
 UPSTREAM_FORMATS: Final[Mapping[ProtocolId, UpstreamFormat]] = index(
-    (bedrock_converse.CONVERSE, clouds.BEDROCK, clouds.VERTEX)
+    (bedrock_converse.CONVERSE, clouds.BEDROCK, clouds.VERTEX, ollama_chat.CHAT)
 )

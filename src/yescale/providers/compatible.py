@@ -4,7 +4,7 @@ from typing import Final
 
 from yescale.domain.ids import ProviderId
 from yescale.domain.profile import Profile
-from yescale.protocols import anthropic_messages, gemini_generate, openai_chat, openai_responses
+from yescale.protocols import anthropic_messages, gemini_generate, ollama_chat, openai_chat, openai_responses
 from yescale.providers import profiles, quirks
 from yescale.providers.openai import CHAT, COMPLETIONS, EMBEDDINGS, MODERATIONS, RESPONSES
 from yescale.providers.openai_compatible import RERANK
@@ -399,6 +399,18 @@ OLLAMA: Final = Provider(  # https://docs.ollama.com/api/openai-compatibility, .
     auth=Bearer(),
     endpoints={"chat": (CHAT, RESPONSES, MESSAGES), "complete": (COMPLETIONS,), "embed": (EMBEDDINGS,)},
 )
+OLLAMA_NATIVE: Final = Provider(  # https://docs.ollama.com/api, whose own chat says more than what is compatible
+    id=ProviderId("ollama_native"),
+    title="Ollama (its own API)",
+    base_url="",
+    auth=Bearer(),
+    endpoints={
+        "chat": (Endpoint(format=ollama_chat.CHAT, path="/api/chat"),),
+        "complete": (Endpoint(format=openai_chat.COMPLETIONS, path="/v1/completions"),),
+        "embed": (Endpoint(format=openai_chat.EMBEDDINGS, path="/v1/embeddings"),),
+    },
+    profile=profiles.ollama,
+)
 _GOOGLE: Final = "/v1beta/models/{model}"
 NEW_API: Final = Provider(  # another yescale, or https://docs.newapi.pro/en/api
     id=ProviderId("newapi"),
@@ -431,5 +443,5 @@ NEW_API: Final = Provider(  # another yescale, or https://docs.newapi.pro/en/api
 COMPATIBLE: Final = (
     *(DEEPSEEK, XAI, MISTRAL, GROQ, TOGETHER, FIREWORKS, OPENROUTER, MOONSHOT, ZHIPU, QWEN, MINIMAX, ARK, SILICONFLOW),
     *(CEREBRAS, PERPLEXITY, COHERE, JINA, VOYAGE, NVIDIA, GITHUB, HUGGING_FACE),
-    *(VLLM, LM_STUDIO, LLAMA_CPP, OLLAMA, NEW_API),
+    *(VLLM, LM_STUDIO, LLAMA_CPP, OLLAMA, OLLAMA_NATIVE, NEW_API),
 )

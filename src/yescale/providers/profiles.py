@@ -6,6 +6,9 @@ from yescale.domain.profile import Profile
 
 _OPEN_OPENAI = "gpt-oss"
 
+# https://ollama.com/search?c=thinking
+_SWITCHED = ("qwen3", "deepseek-r1", "deepseek-v3", "magistral", "nemotron", "glm-", "kimi-k2-thinking", "minimax-m2")
+
 
 def of_all(profile: Profile) -> Callable[[str], Profile]:
     """Where all models take the same."""
@@ -78,3 +81,9 @@ def perplexity(model: str) -> Profile:
 def minimax(_model: str) -> Profile:
     """Its models think by themselves: https://platform.minimax.io/docs/api-reference/text-anthropic-api."""
     return Profile(thinks="budget", late_system=False, schemas=False)
+
+
+def ollama(model: str) -> Profile:
+    """https://docs.ollama.com/capabilities/thinking: gpt-oss has levels, some have a switch, and the rest refuse it."""
+    thinks = model.startswith(_SWITCHED)
+    return Profile(thinks="effort" if model.startswith(_OPEN_OPENAI) else "adaptive" if thinks else "no")

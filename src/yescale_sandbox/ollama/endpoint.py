@@ -105,7 +105,7 @@ class Ollama:
     def _route(self, request: Request) -> Answer:
         post = self._posts.get(request.path) if request.method == "POST" else None
         if post is not None:
-            asked = _asked(request)
+            asked = asked_of(request)
             try:
                 answered = post(asked)
             except RefusedError as refused:
@@ -204,7 +204,8 @@ def _not_pulled(name: str) -> RefusedError:
     return RefusedError(f'model "{name[:80]}" not found, try pulling it first', 404)
 
 
-def _asked(request: Request) -> Asked:
+def asked_of(request: Request) -> Asked:
+    """Raises: RefusedError."""
     try:
         body: Json = msgspec.json.decode(request.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

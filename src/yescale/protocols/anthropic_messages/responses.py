@@ -9,7 +9,7 @@ from yescale.domain.chat import ChatResponse, Choice, StopReason
 from yescale.protocols.anthropic_messages.answering import write_part
 from yescale.protocols.anthropic_messages.blocks import BlockReader
 from yescale.protocols.anthropic_messages.schema import WireAnswer, WireCount
-from yescale.protocols.anthropic_messages.taking import take
+from yescale.protocols.anthropic_messages.taking import take_text
 from yescale.protocols.anthropic_messages.usage import meters, read_usage, write_usage
 from yescale.protocols.anthropic_messages.words import STOP_REASONS, STOP_WORDS, TIERS_SERVED, TIERS_SHOWN
 from yescale.protocols.codec import Envelope, Garbled, Malformed
@@ -27,7 +27,7 @@ _TEXT: Final = re.compile(
 def decode_response(body: bytes) -> ChatResponse:
     """The answer that a body tells. Raises Garbled."""
     try:
-        wire = take(_ANSWER, body)
+        wire = take_text(_ANSWER, body)
         parts = BlockReader(client=False).read_all(wire.content, "content")
     except Malformed as wrong:
         raise Garbled(f"no answer of the Messages API: {wrong}") from None
