@@ -46,11 +46,6 @@ class CatalogueEntry(Struct, frozen=True, kw_only=True):
     is_hot: bool = False
     is_image: bool = False
     is_web_access: bool = False
-    quality_api: float = 0.0
-    avg_time_low: float = 0.0
-    avg_time_normal: float = 0.0
-    avg_time_high: float = 0.0
-    throughput: float | None = None
     max_input: int | None = None
     knowledge_cutoff: str | None = None
     release_date: str | None = None

@@ -1,4 +1,4 @@
-"""What calls of each model were like, hour by hour."""
+"""What calls of each model were like, hour by hour, in place of what somebody once wrote down."""
 
 from typing import Final
 
@@ -9,8 +9,13 @@ revision: Final = "0010"
 down_revision: Final = "0008"
 
 
+_FIGURES: Final = ("quality_api", "avg_time_low", "avg_time_normal", "avg_time_high")
+
+
 def upgrade() -> None:
     """Make the table."""
+    for name in (*_FIGURES, "throughput"):
+        op.drop_column("models", name)
     op.create_table(
         "model_hours",
         sa.Column("model", sa.Text(), nullable=False),
@@ -27,5 +32,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop it; what it says can be counted anew."""
+    for name in _FIGURES:
+        op.add_column("models", sa.Column(name, sa.Float(), server_default=sa.text("0"), nullable=False))
+    op.add_column("models", sa.Column("throughput", sa.Float(), nullable=True))
     op.drop_table("model_hours")
     op.execute("DELETE FROM counters WHERE name = 'statistics'")
