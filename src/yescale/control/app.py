@@ -98,6 +98,7 @@ async def offline(settings: Settings) -> AsyncGenerator[Context]:
                 database=database,
                 vault=vault,
                 trial=settings.control.trial_nano,
+                auto_groups=settings.control.groups_in_order,
                 note_file=settings.home / NOTE_FILE,
             )
         finally:
@@ -171,6 +172,7 @@ def _compose(settings: Settings, database: Database, vault: Vault) -> Control:
         database=database,
         vault=vault,
         trial=settings.control.trial_nano,
+        auto_groups=settings.control.groups_in_order,
         memory=settings.memory,
         note_file=settings.home / NOTE_FILE,
         catch_up=settlement.catch_up_soon,

@@ -86,6 +86,9 @@ INSUFFICIENT_BALANCE: Final = _caller(
     402, "insufficient_quota", "insufficient_balance", "The account's balance does not cover this call; top up."
 )
 MODEL_NOT_ALLOWED: Final = _caller(403, "permission_error", "model_not_allowed", "This API key may not use that model.")
+OPERATION_NOT_ALLOWED: Final = _caller(
+    403, "permission_error", "operation_not_allowed", "This API key may not be used for that."
+)
 IP_NOT_ALLOWED: Final = _caller(
     403, "permission_error", "ip_not_allowed", "This API key may not be used from this address."
 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import and_, case, func, literal_column, or_, select, union_all
+from sqlalchemy import BigInteger, and_, case, func, literal_column, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.domain.ids import Incarnation
@@ -67,7 +67,7 @@ _BOOKED: Final = (
 _DIFFERENCES: Final = union_all(
     select(
         calls.c.account_id,
-        literal_column("1").label("calls"),
+        literal_column("1", BigInteger).label("calls"),
         calls.c.amount,
         calls.c.paid,
         calls.c.refunded,

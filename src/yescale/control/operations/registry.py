@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from yescale.control.context import Context
-from yescale.control.operations import catalogue, channels, keys, logs, money, system, users
+from yescale.control.operations import catalogue, channels, key_secrets, keys, logs, money, system, users
 from yescale.control.operations.refusals import OperationRefused
 
 
@@ -47,6 +47,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         "key list": Operation(keys.ListKeys, keys.list_all_keys),
         "key edit": Operation(keys.EditKey, keys.edit_key),
         "key delete": Operation(keys.OneKey, keys.remove_key),
+        "key rotate": Operation(key_secrets.RotateKey, key_secrets.rotate_key),
+        "key import": Operation(key_secrets.ImportKeys, key_secrets.import_keys),
         "topup": Operation(money.TopUp, money.top_up),
         "adjust": Operation(money.Adjust, money.adjust),
         "ledger verify": Operation(money.VerifyLedger, money.verify_ledger),

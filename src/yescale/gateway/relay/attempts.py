@@ -6,7 +6,7 @@ from typing import Final
 from yescale.domain.ids import CallId, ChannelId, PurseId
 from yescale.domain.journal import AttemptNote, EndLine, OpenCall
 from yescale.domain.money import Nano
-from yescale.gateway.admission import Order, is_admin
+from yescale.gateway.admission import Order, add_tags, is_admin, output_limit
 from yescale.gateway.answers import deprecation_lines
 from yescale.gateway.leases import Reservation
 from yescale.gateway.relay.crossing import Crossing
@@ -71,11 +71,8 @@ class Attempts:
         self.channel = ChannelId(0)  # of the current or the last candidate; 0 = there was none
         self.current: Attempt | None = None
         self.notes: tuple[AttemptNote, ...] = ()
-        # What the grant pays for, where the client declared no limit and it pays for less than the model's maximum.
-        self.limit: int | None = None
-        ceiling = order.ceiling
-        if reservation.amount < ceiling.most and order.peek.declared is None:
-            self.limit = max(1, ceiling.output_tokens(reservation.amount))
+        # What the grant pays for or the key sets, where the client declared none and the model's maximum is more.
+        self.limit = output_limit(order, reservation.amount)
         self.losses: tuple[str, ...] = ()  # what could not be said, and the field that carries that limit
         self.told: tuple[str, ...] = ()  # those of them that the client is told of
         self.carrier: Carrier = surface.format  # how the current attempt's answer is read
@@ -274,7 +271,7 @@ class Attempts:
             error=ending.code,
             note=note,
             losses=self.losses,
-            tags=order.tags + order.peek.tags,
+            tags=add_tags(order.tags, order.peek.tags) if order.tags else order.peek.tags,
         )
 
     def _describe(self) -> OpenCall:

@@ -184,7 +184,7 @@ class Call:
             tags = metadata.read_metadata(self._exchange.headers)
             if isinstance(tags, Fault):
                 return tags
-            order = replace(order, tags=tags)
+            order = replace(order, tags=admission.add_tags(order.tags, tags))
         if self._credentials is not None and self._credentials.channel is not None:
             order = admission.pin(order, self._credentials.channel)
         if peek.wishes is None or peek.wishes.preferences is None:

@@ -10,7 +10,7 @@ from yescale.store.tables.events import call_tags, calls, logs, responses, tasks
 from yescale.store.tables.nodes import changes, counters, idempotency, nodes, settings
 from yescale.store.tables.offers import channels, groups, models, prices, ratios
 from yescale.store.tables.usage import rollups, tag_rollups
-from yescale.store.tables.who import accounts, keys
+from yescale.store.tables.who import accounts, keys, old_secrets
 
 __all__ = [
     "accounts",
@@ -31,6 +31,7 @@ __all__ = [
     "metadata",
     "models",
     "nodes",
+    "old_secrets",
     "postings",
     "prices",
     "purses",
