@@ -66,6 +66,9 @@ MALFORMED: Final = _caller(400, "invalid_request_error", "invalid_request", "The
 TWO_KEYS: Final = _caller(
     400, "invalid_request_error", "conflicting_api_keys", "The request carries two different API keys; send one."
 )
+MODEL_NOT_OFFERED: Final = _caller(
+    400, "invalid_request_error", "model_not_offered", "The model is not offered to any group of this API key."
+)
 PREVIOUS_NOT_FOUND: Final = _caller(
     400, "invalid_request_error", "previous_response_not_found", "The previous response was not found."
 )

@@ -251,6 +251,11 @@ def add_tags(known: Tags, more: Tags) -> Tags:
     return known + tuple((name, value) for name, value in more if name not in names)
 
 
+def tags_of(order: Order) -> Tags:
+    """The key's and the head's, then those of the body."""
+    return add_tags(order.tags, order.peek.tags) if order.tags else order.peek.tags
+
+
 def _cannot(peek: Peek, operation: str, model: Model) -> Fault:
     return faults.MALFORMED.saying(
         f"The model '{peek.model}' does not do '{operation}'; it does: {', '.join(model.operations)}.", param="model"
@@ -278,6 +283,8 @@ def pin(order: Order, channel: ChannelId) -> Order:
 def visible_models(key: KeyRecord, table: Table) -> list[str]:
     """The names that a key may use, sorted."""
     names = table.names(key.group)
+    if key.groups:
+        names = sorted({name for group in key.groups for name in table.names(group)})
     return [name for name in names if may_use(key, name)]
 
 

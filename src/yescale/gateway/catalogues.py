@@ -14,6 +14,7 @@ from yescale.domain.price import PriceRule
 from yescale.domain.snapshot import Model
 from yescale.routing.table import Table
 
+GroupOf = Callable[[str], str]  # which group a model would be charged at
 _MOST: Final = 1_000  # of a page
 _MOST_FIELDS: Final = 20
 _GENERATES: Final = ("generateContent", "streamGenerateContent", "countTokens")
@@ -31,8 +32,8 @@ class Page(Struct, frozen=True, kw_only=True, gc=False):
 class Shape(Struct, frozen=True):
     """A list, and one model of it."""
 
-    all: Callable[[Sequence[Model], Table, str, Page], object]
-    one: Callable[[Model, Table, str], object]
+    all: Callable[[Sequence[Model], Table, GroupOf, Page], object]
+    one: Callable[[Model, Table, GroupOf], object]
 
 
 def read_page(query: bytes) -> Page | Fault:
@@ -64,13 +65,13 @@ def _cut(models: Sequence[Model], page: Page) -> tuple[Sequence[Model], bool]:
 # --- OpenAI: https://platform.openai.com/docs/api-reference/models/list
 
 
-def _list_openai(models: Sequence[Model], table: Table, group: str, _: Page) -> object:
-    return {"object": "list", "success": True, "data": [_describe(model, table, group) for model in models]}
+def _list_openai(models: Sequence[Model], table: Table, group_of: GroupOf, _: Page) -> object:
+    return {"object": "list", "success": True, "data": [_describe(model, table, group_of) for model in models]}
 
 
-def _describe(model: Model, table: Table, group: str) -> dict[str, object]:
+def _describe(model: Model, table: Table, group_of: GroupOf) -> dict[str, object]:
     """One entry: OpenAI's four fields, and what else a client would ask for. Prices are before the group's ratio."""
-    known = table.group(group)
+    known = table.group(group_of(model.name))
     return {
         "id": model.name,
         "object": "model",
@@ -108,14 +109,14 @@ def _decimal(value: int, unit: int) -> str:
 # --- Anthropic: https://docs.anthropic.com/en/api/models-list
 
 
-def _list_anthropic(models: Sequence[Model], table: Table, group: str, page: Page) -> object:
+def _list_anthropic(models: Sequence[Model], table: Table, group_of: GroupOf, page: Page) -> object:
     shown, more = _cut(models, page)
-    data = [_name_anthropic(model, table, group) for model in shown]
+    data = [_name_anthropic(model, table, group_of) for model in shown]
     ends = {"first_id": shown[0].name, "last_id": shown[-1].name} if shown else {"first_id": None, "last_id": None}
     return {"data": data, "has_more": more, **ends}
 
 
-def _name_anthropic(model: Model, _table: Table, _group: str) -> dict[str, object]:
+def _name_anthropic(model: Model, _table: Table, _group_of: GroupOf) -> dict[str, object]:
     created = datetime.fromtimestamp(model.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {"type": "model", "id": model.name, "display_name": model.name, "created_at": created}
 
@@ -123,13 +124,13 @@ def _name_anthropic(model: Model, _table: Table, _group: str) -> dict[str, objec
 # --- Google: https://ai.google.dev/api/models
 
 
-def _list_gemini(models: Sequence[Model], table: Table, group: str, page: Page) -> object:
+def _list_gemini(models: Sequence[Model], table: Table, group_of: GroupOf, page: Page) -> object:
     shown, more = _cut(models, page)
-    entries = [_name_gemini(model, table, group) for model in shown]
+    entries = [_name_gemini(model, table, group_of) for model in shown]
     return {"models": entries, "nextPageToken": shown[-1].name if more else None}
 
 
-def _name_gemini(model: Model, _table: Table, _group: str) -> dict[str, object]:
+def _name_gemini(model: Model, _table: Table, _group_of: GroupOf) -> dict[str, object]:
     methods = (*(_GENERATES if "chat" in model.operations else ()), *(_EMBEDS if "embed" in model.operations else ()))
     return {
         "name": f"models/{model.name}",

@@ -6,7 +6,7 @@ from typing import Final
 from yescale.domain.ids import CallId, ChannelId, PurseId
 from yescale.domain.journal import AttemptNote, EndLine, OpenCall
 from yescale.domain.money import Nano
-from yescale.gateway.admission import Order, add_tags, is_admin, output_limit
+from yescale.gateway.admission import Order, is_admin, output_limit, tags_of
 from yescale.gateway.answers import deprecation_lines
 from yescale.gateway.leases import Reservation
 from yescale.gateway.relay.crossing import Crossing
@@ -271,7 +271,7 @@ class Attempts:
             error=ending.code,
             note=note,
             losses=self.losses,
-            tags=add_tags(order.tags, order.peek.tags) if order.tags else order.peek.tags,
+            tags=tags_of(order),
         )
 
     def _describe(self) -> OpenCall:
@@ -286,4 +286,5 @@ class Attempts:
             channel=self.channel,
             reserved=self._reservation.amount,
             stream=self._order.peek.stream,
+            tags=tags_of(self._order),
         )
