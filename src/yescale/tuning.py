@@ -93,6 +93,12 @@ class ControlSettings(Struct, frozen=True, kw_only=True):
     poll_s: Seconds = 1.0  # the change feed
     heartbeat_s: Seconds = 5.0  # of this node, written to the database
     trial_nano: Count = 1_000_000_000  # credit of a new account: $1
+    auto_groups: str = "default"  # in order, separated by commas: the groups of keys whose group is `auto`
+
+    @property
+    def groups_in_order(self) -> tuple[str, ...]:
+        """The names of `auto_groups`, one by one."""
+        return tuple(part.strip() for part in self.auto_groups.split(",") if part.strip())
 
 
 class StatisticsSettings(Struct, frozen=True, kw_only=True):

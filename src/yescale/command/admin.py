@@ -2,7 +2,9 @@
 
 import json
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final, cast
 
 from msgspec import Struct
@@ -62,6 +64,20 @@ def models_of(text: str) -> dict[str, str]:
     return {ours.strip(): theirs.strip() or ours.strip() for ours, _, theirs in pairs}
 
 
+def tags_of(text: str) -> dict[str, str]:
+    """The pairs of `name=value,other=value`."""
+    pairs = (word.partition("=") for word in words_of(text))
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def text_of(path: str) -> str:
+    """What a file holds; `-` is standard input."""
+    try:
+        return sys.stdin.read() if path == "-" else Path(path).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArgumentTypeError(f"cannot read {path}: {type(error).__name__}") from error
+
+
 def _without_unlimited(given: dict[str, Any]) -> dict[str, Any]:
     """A key without a quota is unlimited; saying so changes nothing."""
     return {name: value for name, value in given.items() if name != "unlimited"}
@@ -103,6 +119,15 @@ DRAIN: Final = (
     Argument("--drain-cost", metavar="USD", help="and for this much of further output at most (0.05)"),
 )
 GROUPS_HELP: Final = "the groups that may use it"
+TERMS: Final = (
+    Argument("--models", kind=words_of, metavar="A,B", help="the only models it may call, such as gpt-4o*"),
+    Argument("--allow-ips", kind=words_of, metavar="A,B", help="the only addresses or networks it may call from"),
+    Argument("--expires-at", kind=int, metavar="T", help="when it ends, in unix seconds; -1 = never"),
+    Argument("--groups", kind=words_of, metavar="G,H", help="with --group auto: the first that can serve is charged"),
+    Argument("--operations", kind=words_of, metavar="A,B", help="all that it may be used for, such as chat,embed"),
+    Argument("--max-output", kind=int, metavar="TOKENS", help="of calls that declare no limit"),
+    Argument("--tags", kind=tags_of, metavar="N=V", help="of all its calls, such as feature=search,plan=pro"),
+)
 QUOTA: Final = (
     Argument("--quota", kind=int, apart="limit", metavar="Q", help="what it may spend: 500,000 quota are 1 USD"),
     Argument("--unlimited", flag=True, apart="limit", help="it may spend all that the account has (the default)"),
@@ -234,10 +259,7 @@ OPERATIONS: Final = (
             USER,
             Argument("--name", default="default", metavar="N", help="a name to know it by (default)"),
             Argument("--group", metavar="G", help="the group whose channels and prices it gets (default)"),
-            Argument("--models", kind=words_of, metavar="A,B", help="the only models it may call"),
-            Argument(
-                "--allow-ips", kind=words_of, metavar="A,B", help="the only addresses or networks it may call from"
-            ),
+            *TERMS,
             *QUOTA,
         ),
         _without_unlimited,
@@ -251,12 +273,38 @@ OPERATIONS: Final = (
             Argument("--name", metavar="N", help="a new name"),
             Argument("--group", metavar="G", help="the group whose channels and prices it gets"),
             Argument("--enabled", kind=truth_of, metavar="yes|no", help="whether it works"),
+            *TERMS,
             *QUOTA,
         ),
         _with_null_quota,
     ),
     Operation(("key", "delete"), "close a key for ever", (ID,)),
     Operation(
+        ("key", "rotate"),
+        "give a key another secret, shown once; the old one works on for a while",
+        (
+            ID,
+            Argument(
+                "--overlap", field="overlap_s", kind=int, metavar="S", help="how many seconds it does (86400); 0 = none"
+            ),
+        ),
+    ),
+    Operation(
+        ("key", "import"),
+        "take over keys that clients have from elsewhere",
+        (
+            USER,
+            Argument(
+                "--file",
+                field="text",
+                kind=text_of,
+                required=True,
+                metavar="FILE",
+                help="one key a line, or CSV with a line that names its columns; - = standard input",
+            ),
+            Argument("--group", metavar="G", help="the group of keys that say none (default)"),
+        ),
+    ),
         ("limit", "set"),
         "limit what an account, key, group, model or channel may use",
         (

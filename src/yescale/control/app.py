@@ -103,6 +103,7 @@ async def offline(settings: Settings) -> AsyncGenerator[Context]:
                 database=database,
                 vault=vault,
                 trial=settings.control.trial_nano,
+                auto_groups=settings.control.groups_in_order,
                 note_file=settings.home / NOTE_FILE,
             )
         finally:
@@ -180,6 +181,7 @@ def _compose(settings: Settings, database: Database, vault: Vault) -> Control:
         vault=vault,
         trial=settings.control.trial_nano,
         market=Market(settings.market.vnd_per_credit, settings.market.vnd_per_usd),
+        auto_groups=settings.control.groups_in_order,
         memory=settings.memory,
         figures=statistics.figures,
         rests=statistics.rests,

@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from yescale.control import sandbox
 from yescale.control.catalogue import read_seed
 from yescale.control.notes import read_note, write_note
-from yescale.control.operations.keys import Terms, open_key
+from yescale.control.operations.key_terms import Terms
+from yescale.control.operations.keys import open_key
 from yescale.control.operations.users import COMMON, ROOT, CreateUser, open_account
 from yescale.control.secrets import Vault, hash_password, new_password
 from yescale.control.seeding import catalogue_entry

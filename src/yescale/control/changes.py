@@ -5,7 +5,7 @@ The numbered rows are the truth and are read each second; a write of this proces
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 from yescale.domain.ids import AccountId
@@ -13,6 +13,7 @@ from yescale.domain.link import Changed
 from yescale.store import changes
 from yescale.store.changes import Change
 from yescale.store.database import Database, DatabaseAway
+from yescale.store.keys import other_secrets
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class Feed:
         async with self._database.reading() as connection:
             found = await changes.after(connection, self._number)
             latest: int = self._number if found else await changes.latest(connection)
+            older = await other_secrets(connection, {change.key_hash for change in found if change.key_hash})
         if latest < self._number:
             _LOG.error("the change feed went back from %d to %d: the database was restored", self._number, latest)
             self._number, self._behind = latest, True
@@ -94,14 +96,14 @@ class Feed:
             _LOG.error("changes before number %d are gone; every worker starts anew", found[0].number)
             self._behind = True
             self._audience.start_anew()
-        elif (changed := _combine(found)) is not None:
+        elif (changed := _combine(found, older)) is not None:
             self._audience.tell(changed)
         return True
 
 
-def _combine(found: Sequence[Change]) -> Changed | None:
-    """One message for many changes; None where none of them concerns a key, an account or a purse."""
-    hashes = {change.key_hash for change in found if change.key_hash is not None}
+def _combine(found: Sequence[Change], older: Iterable[bytes]) -> Changed | None:
+    """One message for many changes, and for `older` secrets of the keys; None where there is nothing to forget."""
+    hashes = {change.key_hash for change in found if change.key_hash is not None}.union(older)
     accounts = {AccountId(change.account_id) for change in found if change.kind == "account" and change.account_id}
     closed = {change.purse_id for change in found if change.purse_id is not None}
     if not hashes and not accounts and not closed:

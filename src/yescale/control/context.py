@@ -40,6 +40,7 @@ class Context(Struct, frozen=True, kw_only=True):
     trial: Nano = NANO_PER_USD  # credit of a new account
     market: Market = Market()
     memory: MemorySettings = MemorySettings()  # of the responses that are kept
+    auto_groups: tuple[str, ...] = ("default",)  # of keys whose group is `auto` and that say none of their own
     note_file: Path | None = None  # bootstrap.json: where the first password stands until it is changed
     catch_up: Callable[[], Awaitable[None]] = _nothing  # before money is read: settle the journals
     figures: Callable[[str], Figures] = _nothing_counted  # what the last days' calls say of a model

@@ -5,12 +5,13 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from yescale.control.context import Context
 from yescale.control.operations import operate
 from yescale.domain.ids import AccountId
-from yescale.domain.link import Hello, KeyRecord, Rested, Unpriced
+from yescale.domain.link import AUTO, Hello, KeyRecord, Rested, Unpriced
 from yescale.ledger.incarnations import open_incarnation
 from yescale.store.database import database_ms
 from yescale.store.keys import key_record
@@ -48,7 +49,10 @@ class FrontDesk:
     async def find_key(self, hashed: bytes) -> KeyRecord | None:
         """The key of a hash. Raises DatabaseAway."""
         async with self._context.database.reading() as connection:
-            return await key_record(connection, hashed)
+            key = await key_record(connection, hashed)
+        if key is not None and key.group == AUTO and not key.groups:
+            return replace(key, groups=self._context.auto_groups)
+        return key
 
     async def report(self, news: Rested | Unpriced) -> None:
         """Tell the operator, the same once a minute. Raises DatabaseAway."""

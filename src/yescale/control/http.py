@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from yescale.control import billing_api, health_api, redeem_api, responses_api, system_api
 from yescale.control.answers import ANSWERS, RequestIds
-from yescale.control.api import account, codes, limits, refunds, topups, usage
+from yescale.control.api import account, codes, keys, limits, refunds, topups, usage
 from yescale.control.context import Context
 
 _LOG: Final = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ PARTS: Final = (
     topups,
     usage,
     limits,
+    keys,
 )
 _BACKLOG: Final = 2048
 _KEEP_ALIVE_S: Final = 75

@@ -13,7 +13,8 @@ from yescale.control.access import Desk, present_account
 from yescale.control.answers import Refusal
 from yescale.control.catalogue import format_ratio, format_usd
 from yescale.control.limits import MOST_QUOTA, nano_of_limit
-from yescale.control.operations.keys import Terms, open_key
+from yescale.control.operations.key_terms import Terms
+from yescale.control.operations.keys import open_key
 from yescale.control.operations.refusals import OperationRefused
 from yescale.control.show import key_fields, show_key, show_log, show_model, show_task, show_usage, show_user
 from yescale.control.usage import HOUR_S, MONTH_S, UnknownTag, read_tag, sum_up
@@ -84,6 +85,10 @@ class CreateKey(Body):
     expired_time: StrictInt = Field(-1, ge=-1, le=_MOST_SECONDS)
     model_limits: list[Text] = Field([], max_length=1_000)
     allow_ips: list[Text] = Field([], max_length=1_000)
+    groups: list[Text] = Field([], max_length=1_000)
+    operations: list[Text] = Field([], max_length=1_000)
+    max_output: StrictInt = Field(0, ge=0, le=_MOST_COUNT)
+    tags: dict[Text, Text] = Field({}, max_length=20)
 
 
 class AskQuote(Body):
@@ -190,6 +195,10 @@ async def make_key(caller: Caller, desk: Desk, body: CreateKey) -> Answer[NewKey
         expires_at=body.expired_time,
         models=tuple(body.model_limits) or None,
         allow_ips=tuple(body.allow_ips),
+        groups=tuple(body.groups) or None,
+        operations=tuple(body.operations) or None,
+        max_output=body.max_output,
+        tags=body.tags,
     )
     try:
         async with desk.database.writing() as connection:

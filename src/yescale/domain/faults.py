@@ -66,6 +66,9 @@ MALFORMED: Final = _caller(400, "invalid_request_error", "invalid_request", "The
 TWO_KEYS: Final = _caller(
     400, "invalid_request_error", "conflicting_api_keys", "The request carries two different API keys; send one."
 )
+MODEL_NOT_OFFERED: Final = _caller(
+    400, "invalid_request_error", "model_not_offered", "The model is not offered to any group of this API key."
+)
 PREVIOUS_NOT_FOUND: Final = _caller(
     400, "invalid_request_error", "previous_response_not_found", "The previous response was not found."
 )
@@ -86,6 +89,9 @@ INSUFFICIENT_BALANCE: Final = _caller(
     402, "insufficient_quota", "insufficient_balance", "The account's balance does not cover this call; top up."
 )
 MODEL_NOT_ALLOWED: Final = _caller(403, "permission_error", "model_not_allowed", "This API key may not use that model.")
+OPERATION_NOT_ALLOWED: Final = _caller(
+    403, "permission_error", "operation_not_allowed", "This API key may not be used for that."
+)
 IP_NOT_ALLOWED: Final = _caller(
     403, "permission_error", "ip_not_allowed", "This API key may not be used from this address."
 )

@@ -59,6 +59,7 @@ class OpenCall(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     channel: ChannelId
     reserved: Nano
     stream: bool = False
+    tags: Written = NO_TAGS
 
 
 class OpenLine(Struct, frozen=True, kw_only=True, array_like=True, tag="open", gc=False):

@@ -14,8 +14,10 @@ from yescale.domain.limits import NO_LIMITS, Limits
 from yescale.domain.memory import OpenMemory
 from yescale.domain.money import Nano
 from yescale.domain.snapshot import Snapshot
+from yescale.domain.tags import NO_TAGS, Tags
 
 LINK_FORMAT: Final = 1
+AUTO: Final = "auto"  # the group of a key that is served by the first of several
 MAX_FRAME: Final = 64 * 1024 * 1024
 INCARNATION_CLOSED: Final = "incarnation_closed"  # refusal of a life that control has closed: drain and exit
 PERIOD_OVER: Final = "period_over"  # refusal of a budget's purse whose time is over: ask for the current one
@@ -40,6 +42,10 @@ class KeyRecord(Struct, frozen=True, kw_only=True):
     key_purse: PurseId  # charged always; limits only where `limited`
     limited: bool
     limits: Limits = NO_LIMITS  # the account's and its own
+    groups: tuple[str, ...] = ()  # of a key whose group is `auto`: the first that can serve a call is charged
+    operations: tuple[str, ...] | None = None  # None = any
+    max_output: int = 0  # tokens of calls that declare no limit; 0 = as many as the model's
+    tags: Tags = NO_TAGS  # of every call of it
 
 
 class Want(Struct, frozen=True, kw_only=True):

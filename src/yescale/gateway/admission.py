@@ -77,7 +77,8 @@ class Order(Struct, frozen=True, kw_only=True):
     operation: str = ""  # what the provider is to do
     words: PathWords = NO_WORDS
     free: bool = False  # it costs nothing, whatever it uses
-    tags: Tags = NO_TAGS  # those of the head; the body's are in `peek`
+    tags: Tags = NO_TAGS  # the key's own, and those of the head; the body's are in `peek`
+    most_output: int = 0  # tokens that the key gives a call that declares no limit; 0 = as many as the model's
 
 
 def find_credentials(exchange: Exchange, surface: Surface) -> Credentials | Fault:
@@ -189,6 +190,10 @@ def judge(
 ) -> Order | Fault:
     """What an asked-for call is allowed to be, or why not: model, key's list, group, price, in this order."""
     operation = surface.operation
+    if key.operations is not None and not _does(key.operations, surface):
+        return faults.OPERATION_NOT_ALLOWED.saying(
+            f"This API key may not be used for '{operation}'; it may for: {', '.join(key.operations)}."
+        )
     offer = table.offer(key.group, peek.model, operation, surface.format.id)
     if offer is None or not may_use(key, peek.model):
         return _not_allowed(peek, key, table)
@@ -207,8 +212,12 @@ def judge(
     if declared is not None and declared < LEAST_THINKING and _thinks(offer):
         declared = LEAST_THINKING
     ask = Ask(prompt_tokens, declared, peek.n, peek.outputs)
-    least_output = offer.tariff.max_output if surface.whole else least_output
-    ceiling = NO_CEILING if surface.free else offer.tariff.bound(ask, least_output)
+    tariff, most_output = offer.tariff, 0
+    if key.max_output and declared is None and peek.outputs and not surface.whole:
+        most_output = min(tariff.max_output, max(key.max_output, LEAST_THINKING if _thinks(offer) else 1))
+        tariff = replace(tariff, max_output=most_output)
+    least_output = tariff.max_output if surface.whole else least_output
+    ceiling = NO_CEILING if surface.free else tariff.bound(ask, least_output)
     return Order(
         peek=peek,
         offer=offer,
@@ -217,7 +226,36 @@ def judge(
         operation=operation,
         words=words,
         free=surface.free,
+        tags=key.tags,
+        most_output=most_output,
     )
+
+
+def _does(operations: tuple[str, ...], surface: Surface) -> bool:
+    """Whether a key that is for these may use a surface; what stands in for another counts as that."""
+    return any(name in operations for name in (surface.operation, surface.needs, surface.instead))
+
+
+def output_limit(order: Order, granted: Nano) -> int | None:
+    """The output limit that must go upstream with a call: what the grant pays for, where that is less than the most, or
+    the key's own; None where the client declared one, or no limit is needed.
+    """
+    ceiling = order.ceiling
+    if order.peek.declared is not None or (granted >= ceiling.most and not order.most_output):
+        return None
+    paid = max(1, ceiling.output_tokens(granted))
+    return min(paid, order.most_output) if order.most_output else paid
+
+
+def add_tags(known: Tags, more: Tags) -> Tags:
+    """All of them; what is known already stands."""
+    names = {name for name, _ in known}
+    return known + tuple((name, value) for name, value in more if name not in names)
+
+
+def tags_of(order: Order) -> Tags:
+    """The key's and the head's, then those of the body."""
+    return add_tags(order.tags, order.peek.tags) if order.tags else order.peek.tags
 
 
 def _cannot(peek: Peek, operation: str, model: Model) -> Fault:
@@ -247,6 +285,8 @@ def pin(order: Order, channel: ChannelId) -> Order:
 def visible_models(key: KeyRecord, table: Table) -> list[str]:
     """The names that a key may use, sorted."""
     names = table.names(key.group)
+    if key.groups:
+        names = sorted({name for group in key.groups for name in table.names(group)})
     return [name for name in names if may_use(key, name)]
 
 

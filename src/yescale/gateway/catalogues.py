@@ -15,6 +15,7 @@ from yescale.domain.price import PriceRule
 from yescale.domain.snapshot import Model
 from yescale.routing.table import Table
 
+GroupOf = Callable[[str], str]  # which group a model would be charged at
 _MOST: Final = 1_000  # of a page
 _MOST_FIELDS: Final = 20
 _GENERATES: Final = ("generateContent", "streamGenerateContent", "countTokens")
@@ -30,15 +31,15 @@ class Page(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Stand(Struct, frozen=True, kw_only=True):
-    """From where the models are seen: a group's place in a table, and which channels rest right now."""
+    """From where the models are seen: a key's groups in a table, and which channels rest right now."""
 
     table: Table
-    group: str
+    group_of: GroupOf
     rests: Callable[[ChannelId], bool]
 
     def up(self, model: Model) -> bool:
         """Whether a channel that does not rest serves a model."""
-        tiers = self.table.tiers(self.group, model.name)
+        tiers = self.table.tiers(self.group_of(model.name), model.name)
         return any(not self.rests(candidate.channel.id) for tier in tiers for candidate in tier.candidates)
 
 
@@ -84,7 +85,7 @@ def _list_openai(models: Sequence[Model], stand: Stand, _: Page) -> object:
 
 def _describe(model: Model, stand: Stand) -> dict[str, object]:
     """One entry: OpenAI's four fields, and what else a client would ask for. Prices are before the group's ratio."""
-    known = stand.table.group(stand.group)
+    known = stand.table.group(stand.group_of(model.name))
     return {
         "id": model.name,
         "object": "model",

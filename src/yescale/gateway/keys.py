@@ -102,7 +102,7 @@ class Keys:
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._presented: dict[bytes, bytes] = {}  # by hash
         self._of_account: dict[AccountId, set[bytes]] = {}
-        self._of_key: dict[KeyId, bytes] = {}
+        self._of_key: dict[KeyId, list[bytes]] = {}  # presented, with each of its secrets, the newest last
         self._unknown: dict[bytes, float] = {}  # until when
         self._asked: dict[bytes, _Asked] = {}  # by hash
         self._waiting = 0
@@ -138,10 +138,11 @@ class Keys:
 
     def again(self, key: KeyRecord, then: Then) -> None:
         """Forget a key and ask for it anew: what was known of it proved wrong."""
-        presented = self._of_key.get(key.id)
-        if presented is None:
+        ways = self._of_key.get(key.id)
+        if not ways:
             then(UNAVAILABLE)
             return
+        presented = ways[-1]
         if self._link.up:
             self._forget(presented)
         self._ask(presented, then)
@@ -227,7 +228,7 @@ class Keys:
         self._known[asked.presented] = _Known(key, asked.hash, self._era)
         self._presented[asked.hash] = asked.presented
         self._of_account.setdefault(key.account, set()).add(asked.presented)
-        self._of_key[key.id] = asked.presented
+        self._of_key.setdefault(key.id, []).append(asked.presented)
         if len(self._known) > self._bounds.known:
             self._forget(next(iter(self._known)))
 
@@ -243,7 +244,9 @@ class Keys:
         if known is None:
             return
         del self._presented[known.hash]
-        if self._of_key.get(known.key.id) == presented:
+        ways = self._of_key[known.key.id]
+        ways.remove(presented)
+        if not ways:
             del self._of_key[known.key.id]
         of_account = self._of_account[known.key.account]
         of_account.discard(presented)

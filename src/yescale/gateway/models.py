@@ -1,5 +1,6 @@
 """GET /v1/models, /v1beta/models and one model of them: what the key's group and list let it use."""
 
+from functools import partial
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -9,7 +10,7 @@ from yescale.domain import faults
 from yescale.domain.faults import Fault
 from yescale.domain.ids import ModelName
 from yescale.domain.link import KeyRecord
-from yescale.gateway import admission, answers, catalogues
+from yescale.gateway import admission, answers, catalogues, group_choice
 from yescale.gateway.admission import Credentials
 from yescale.gateway.catalogues import Shape, Stand
 from yescale.gateway.keys import Unavailable
@@ -72,7 +73,8 @@ class Listing:
     def _answer(self, key: KeyRecord) -> bytes | Fault:
         relay, shape = self._relay, self._shape()
         table, now = relay.table, relay.now()
-        stand = Stand(table=table, group=key.group, rests=lambda channel: relay.health.resting(channel, now))
+        group_of = partial(group_choice.group_of, key, table)
+        stand = Stand(table=table, group_of=group_of, rests=lambda channel: relay.health.resting(channel, now))
         if not self._asked:
             found = (table.model(ModelName(name)) for name in admission.visible_models(key, table))
             page = catalogues.read_page(self._exchange.query)
@@ -81,7 +83,11 @@ class Listing:
             return _JSON.encode(shape.all([model for model in found if model is not None], stand, page))
         name = ModelName(self._asked)
         model = table.model(name)
-        if model is None or not table.tiers(key.group, name) or not admission.may_use(key, name):
+        if (
+            model is None
+            or not any(table.tiers(group, name) for group in key.groups or (key.group,))
+            or not admission.may_use(key, name)
+        ):
             return admission.not_found(name, key, table)
         return _JSON.encode(shape.one(model, stand))
 

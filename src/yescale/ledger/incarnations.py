@@ -198,5 +198,6 @@ def _interrupted(call: OpenCall, caller: _Names | None) -> EndLine:
         total_ms=-1,
         snapshot=0,
         error="interrupted",
+        tags=call.tags,
         note="The gateway process ended before the call did; nothing was charged.",
     )

@@ -102,7 +102,7 @@ _REDEMPTIONS: Final = (
 _DIFFERENCES: Final = union_all(
     select(
         calls.c.account_id,
-        literal_column("1").label("calls"),
+        literal_column("1", BigInteger).label("calls"),
         calls.c.amount,
         calls.c.paid,
         calls.c.refunded,

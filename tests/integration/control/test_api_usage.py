@@ -72,7 +72,14 @@ async def test_operators_see_all_accounts_and_channels_and_users_their_own(house
     by_account = await lines(house, "account", "calls", access_key=root, group_by="account", account=0)
     assert sorted(by_account) == sorted([(own, 2), (other, 1)])
     assert await lines(house, "channel", access_key=root, group_by="channel", account=other) == [(1,)]
-    for asked in ({"account": other}, {"account": 0}, {"channel": 1}, {"group_by": "channel"}, {"group_by": "account"}):
+    wrong: list[dict[str, Any]] = [
+        {"account": other},
+        {"account": 0},
+        {"channel": 1},
+        {"group_by": "channel"},
+        {"group_by": "account"},
+    ]
+    for asked in wrong:
         answer = await ask(house, **asked)
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "operators_only"), asked
 

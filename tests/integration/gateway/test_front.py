@@ -111,11 +111,11 @@ async def test_a_trusted_proxy_says_who_calls(tmp_path: Path, forwarded: str, st
     rig.worker = Worker(rig.settings, 0)
     async with rig:
         rig.control.keys[KEY] = key_record(allow_ips=("203.0.113.0/24",))
-        headers = {"x_forwarded_for": forwarded} if forwarded else {}
-        answer = await ask(rig, "POST", "/v1/chat/completions", CHAT, authorization=f"Bearer sk-{KEY}", **headers)
+        headers = {"authorization": f"Bearer sk-{KEY}"} | ({"x_forwarded_for": forwarded} if forwarded else {})
+        answer = await ask(rig, "POST", "/v1/chat/completions", CHAT, **headers)
         assert answer.status == status
-        assert (await ask(rig, "GET", "/v1/models", authorization=f"Bearer sk-{KEY}", **headers)).status == status
-        await ask(rig, "GET", "/yescale/user", **headers)
+        assert (await ask(rig, "GET", "/v1/models", b"", **headers)).status == status
+        await ask(rig, "GET", "/yescale/user", b"", **headers)
         told = forwarded.rpartition(",")[2].strip() or "127.0.0.1"
         assert f"x-forwarded-for: {told}\r\n".encode() in rig.control.asked[-1]
         if status == 200:

@@ -177,6 +177,7 @@ async def test_interrupted_calls_are_counted_as_failed(bank: Bank) -> None:
             model=ModelName("o1"),
             channel=ChannelId(2),
             reserved=5,
+            tags=(("feature", "chat"),),
         )
         for n in range(3)
     ]
@@ -184,6 +185,7 @@ async def test_interrupted_calls_are_counted_as_failed(bank: Bank) -> None:
         await close_incarnation(connection, worker.incarnation, opens, {})
     (figures,) = (await kept(bank)).values()
     assert figures == {"calls": 3, "failed": 3}
+    assert list((await kept_by_tag(bank)).values()) == [{"calls": 3, "failed": 3}]
     await in_step(bank)
 
 

@@ -271,3 +271,25 @@ def test_before_the_first_welcome_it_is_503() -> None:
     got: list[Found] = []
     keys.find(KEY, got.append)
     assert got == [UNAVAILABLE]
+
+
+def test_a_key_with_two_secrets_is_asked_for_again_by_one_that_is_still_known() -> None:
+    desk = Desk()
+    other = b"B" * 48
+    desk.know(record())
+    desk.know(record(), other)
+    desk.link.say(Changed(hashes=(digest(other),)))
+    desk.keys.again(record(), desk.got.append)
+    assert desk.asked() == [digest(KEY)]
+    desk.answer(record())
+    assert desk.got == [record()]
+
+
+def test_a_change_of_both_secrets_forgets_both() -> None:
+    desk = Desk()
+    other = b"B" * 48
+    desk.know(record())
+    desk.know(record(), other)
+    desk.link.say(Changed(hashes=(digest(KEY), digest(other))))
+    assert desk.keys.recall(KEY) is None
+    assert desk.keys.recall(other) is None

@@ -1,7 +1,5 @@
 """API keys, for the operator's command line and the System API alike. A key is shown whole once, when it is made."""
 
-import re
-import time
 from typing import Any, Final
 
 from msgspec import UNSET, Struct, UnsetType
@@ -9,34 +7,30 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.control.context import Context
 from yescale.control.limits import MOST_QUOTA, nano_of_limit, remaining_quota
+from yescale.control.operations.key_terms import Terms, check_terms
 from yescale.control.operations.refusals import OperationRefused
 from yescale.control.operations.users import find_user
 from yescale.control.secrets import Vault, hash_api_key, mask_api_key, new_api_key
-from yescale.domain.addresses import read_network
 from yescale.domain.ids import AccountId, KeyId
 from yescale.domain.money import Nano
 from yescale.ledger.purses import Limited, NoSuchKey, delete_key, open_key_purse, set_key_limit
 from yescale.store import changes, keys
 from yescale.store.database import database_ms
-from yescale.store.groups import list_groups
 from yescale.store.keys import KeyRow, NewKey
 
-NAME_BYTES: Final = 30
 _ENABLED: Final = 1
 _DISABLED: Final = 2
-_NAME: Final = re.compile(r"[^\x00-\x1f\x7f]+")
-_MOST_MODELS: Final = 1_000
-
-
-class Terms(Struct, frozen=True, kw_only=True):
-    """What a new key may do. `remaining`: nano; None = unlimited. `models` None = any."""
-
-    name: str
-    group: str = "default"
-    remaining: Nano | None = None
-    expires_at: int = -1
-    models: tuple[str, ...] | None = None
-    allow_ips: tuple[str, ...] = ()
+_FIELDS: Final = (
+    "name",
+    "group",
+    "expires_at",
+    "models",
+    "allow_ips",
+    "groups",
+    "operations",
+    "max_output",
+    "tags",
+)
 
 
 class CreateKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,6 +43,10 @@ class CreateKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     expires_at: int = -1
     models: tuple[str, ...] | None = None
     allow_ips: tuple[str, ...] = ()
+    groups: tuple[str, ...] | None = None
+    operations: tuple[str, ...] | None = None
+    max_output: int = 0
+    tags: dict[str, str] = {}
 
 
 class ListKeys(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,6 +65,10 @@ class EditKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     expires_at: int | UnsetType = UNSET
     models: tuple[str, ...] | UnsetType | None = UNSET
     allow_ips: tuple[str, ...] | UnsetType = UNSET
+    groups: tuple[str, ...] | UnsetType | None = UNSET
+    operations: tuple[str, ...] | UnsetType | None = UNSET
+    max_output: int | UnsetType = UNSET
+    tags: dict[str, str] | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
 
 
@@ -81,10 +83,14 @@ async def create_key(context: Context, asked: CreateKey) -> object:
     terms = Terms(
         name=asked.name,
         group=asked.group,
-        remaining=None if asked.quota is None else _nano(asked.quota),
+        remaining=None if asked.quota is None else read_quota(asked.quota),
         expires_at=asked.expires_at,
         models=asked.models,
         allow_ips=asked.allow_ips,
+        groups=asked.groups,
+        operations=asked.operations,
+        max_output=asked.max_output,
+        tags=asked.tags,
     )
     async with context.database.writing() as connection:
         user = await find_user(connection, asked.username)
@@ -95,22 +101,24 @@ async def create_key(context: Context, asked: CreateKey) -> object:
 
 async def open_key(connection: AsyncConnection, vault: Vault, account: AccountId, terms: Terms) -> tuple[KeyId, str]:
     """Store a key with its purse; its id, and the key itself. Raises OperationRefused."""
-    await check_terms(connection, _fields(terms))
     secret = new_api_key()
+    return await store_key(connection, vault, account, terms, secret), secret
+
+
+async def store_key(connection: AsyncConnection, vault: Vault, account: AccountId, terms: Terms, secret: str) -> KeyId:
+    """Store a key whose secret is given. Raises OperationRefused."""
+    fields = {name: getattr(terms, name) for name in _FIELDS}
+    await check_terms(connection, fields)
     purse = await open_key_purse(connection, account, granted=terms.remaining or 0, limited=terms.remaining is not None)
     new = NewKey(
         hash=hash_api_key(vault.pepper, secret),
         masked=mask_api_key(secret),
-        name=terms.name,
         account_id=account,
-        group=terms.group,
         purse_id=purse,
-        models=terms.models,
-        allow_ips=terms.allow_ips,
         created_at=await database_ms(connection) // 1000,
-        expires_at=terms.expires_at,
+        **fields,
     )
-    return await keys.create_key(connection, new), secret
+    return await keys.create_key(connection, new)
 
 
 async def list_all_keys(context: Context, asked: ListKeys) -> object:
@@ -123,11 +131,7 @@ async def list_all_keys(context: Context, asked: ListKeys) -> object:
 
 async def edit_key(context: Context, asked: EditKey) -> object:
     """Change a key; in force everywhere within a second."""
-    fields: dict[str, Any] = {
-        name: value
-        for name in ("name", "group", "expires_at", "models", "allow_ips")
-        if (value := getattr(asked, name)) is not UNSET
-    }
+    fields: dict[str, Any] = {name: value for name in _FIELDS if (value := getattr(asked, name)) is not UNSET}
     if asked.enabled is not UNSET:
         fields["status"] = _ENABLED if asked.enabled else _DISABLED
     async with context.database.writing() as connection:
@@ -163,22 +167,6 @@ async def find_one(connection: AsyncConnection, key: KeyId) -> KeyRow:
     return row
 
 
-async def check_terms(connection: AsyncConnection, fields: dict[str, Any]) -> None:
-    """Whether a key may be as asked. Raises OperationRefused."""
-    if "name" in fields and (not _NAME.fullmatch(fields["name"]) or len(fields["name"].encode()) > NAME_BYTES):
-        raise OperationRefused(f"name: a key's name has 1 to {NAME_BYTES} bytes without control characters.")
-    if "group" in fields and fields["group"] not in {group.name for group in await list_groups(connection)}:
-        raise OperationRefused(f"group: there is no group {fields['group']!r}.")
-    if "expires_at" in fields and fields["expires_at"] != -1 and fields["expires_at"] <= time.time():
-        raise OperationRefused("expired_time: that time is past; -1 means never.")
-    models = fields.get("models")
-    if models is not None and (len(models) > _MOST_MODELS or not all(_NAME.fullmatch(name) for name in models)):
-        raise OperationRefused("model_limits: name at least one model, each without control characters.")
-    for network in fields.get("allow_ips", ()):
-        if read_network(network) is None:
-            raise OperationRefused(f"allow_ips: {network!r} is no address or network.")
-
-
 def view_key(row: KeyRow) -> dict[str, object]:
     """A key for the operator."""
     return {
@@ -193,6 +181,10 @@ def view_key(row: KeyRow) -> dict[str, object]:
         "expires_at": row.expires_at,
         "models": None if row.models is None else list(row.models),
         "allow_ips": list(row.allow_ips),
+        "groups": None if row.groups is None else list(row.groups),
+        "operations": None if row.operations is None else list(row.operations),
+        "max_output": row.max_output,
+        "tags": row.tags,
     }
 
 
@@ -201,15 +193,11 @@ async def _limit(connection: AsyncConnection, asked: EditKey) -> Limited | None:
         return None
     if asked.quota is None:
         return await set_key_limit(connection, asked.id, limited=False)
-    return await set_key_limit(connection, asked.id, remaining=_nano(asked.quota), limited=True)
+    return await set_key_limit(connection, asked.id, remaining=read_quota(asked.quota), limited=True)
 
 
-def _nano(quota: int) -> Nano:
+def read_quota(quota: int) -> Nano:
+    """A limit as it is stored. Raises OperationRefused."""
     if not 0 <= quota <= MOST_QUOTA:
         raise OperationRefused(f"quota: a whole number between 0 and {MOST_QUOTA}.")
     return nano_of_limit(quota)
-
-
-def _fields(terms: Terms) -> dict[str, Any]:
-    return {"name": terms.name, "group": terms.group, "expires_at": terms.expires_at, "models": terms.models,
-            "allow_ips": terms.allow_ips}  # fmt: skip

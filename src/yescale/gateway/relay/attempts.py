@@ -8,7 +8,7 @@ from yescale.domain.journal import AttemptNote, EndLine, OpenCall
 from yescale.domain.limits import NO_LIMITS
 from yescale.domain.money import Nano
 from yescale.gateway import limit_words
-from yescale.gateway.admission import Order, is_admin
+from yescale.gateway.admission import Order, is_admin, output_limit, tags_of
 from yescale.gateway.answers import deprecation_lines
 from yescale.gateway.leases import Reservation
 from yescale.gateway.relay.crossing import Crossing
@@ -76,11 +76,8 @@ class Attempts:
         self.channel = ChannelId(0)  # of the current or the last candidate; 0 = there was none
         self.current: Attempt | None = None
         self.notes: tuple[AttemptNote, ...] = ()
-        # What the grant pays for, where the client declared no limit and it pays for less than the model's maximum.
-        self.limit: int | None = None
-        ceiling = order.ceiling
-        if reservation.amount < ceiling.most and order.peek.declared is None:
-            self.limit = max(1, ceiling.output_tokens(reservation.amount))
+        # What the grant pays for or the key sets, where the client declared none and the model's maximum is more.
+        self.limit = output_limit(order, reservation.amount)
         if reservation.output is not None and order.peek.declared is None:
             self.limit = reservation.output if self.limit is None else min(self.limit, reservation.output)
         self.losses: tuple[str, ...] = ()  # what could not be said, and the field that carries that limit
@@ -287,7 +284,7 @@ class Attempts:
             error=ending.code,
             note=note,
             losses=self.losses,
-            tags=order.tags + order.peek.tags,
+            tags=tags_of(order),
         )
 
     def _describe(self) -> OpenCall:
@@ -302,4 +299,5 @@ class Attempts:
             channel=self.channel,
             reserved=self._reservation.amount,
             stream=self._order.peek.stream,
+            tags=tags_of(self._order),
         )

@@ -11,7 +11,7 @@ from yescale.domain.ids import ChannelId
 from yescale.domain.journal import NoLine
 from yescale.domain.limits import NO_LIMITS
 from yescale.domain.link import KeyRecord, Refused
-from yescale.gateway import admission, answers, inflating, limit_words, metadata, preferences
+from yescale.gateway import admission, answers, group_choice, inflating, limit_words, metadata, preferences
 from yescale.gateway.admission import Credentials, Order
 from yescale.gateway.keys import Unavailable
 from yescale.gateway.leases import Reservation, Waiting
@@ -218,8 +218,7 @@ class Call:
     def _judge(self, peek: Peek, key: KeyRecord) -> Order | Fault:
         """What the call is allowed to be, with all that its head asks for."""
         relay = self._relay
-        least_output = relay.money.least_output_tokens
-        order = admission.judge(peek, key, relay.table, self._surface, least_output, self._words)
+        order = self._judge_groups(peek, key) if key.groups else self._judge_one(peek, key)
         if isinstance(order, Fault):
             if order is faults.MODEL_NOT_PRICED:
                 relay.link.unpriced(peek.model)
@@ -228,12 +227,27 @@ class Call:
             tags = metadata.read_metadata(self._exchange.headers)
             if isinstance(tags, Fault):
                 return tags
-            order = replace(order, tags=tags)
+            order = replace(order, tags=admission.add_tags(order.tags, tags))
         if self._credentials is not None and self._credentials.channel is not None:
             order = admission.pin(order, self._credentials.channel)
         if peek.wishes is None or peek.wishes.preferences is None:
             return order
         return self._prefer(order, peek.wishes.preferences)
+
+    def _judge_one(self, peek: Peek, key: KeyRecord) -> Order | Fault:
+        relay = self._relay
+        least_output = relay.money.least_output_tokens
+        return admission.judge(peek, key, relay.table, self._surface, least_output, self._words)
+
+    def _judge_groups(self, peek: Peek, key: KeyRecord) -> Order | Fault:
+        """The same for a key of several groups."""
+        relay = self._relay
+        now = relay.now()
+
+        def is_served(order: Order) -> bool:
+            return choose(order.offer.tiers, relay.health, now, relay.rng) is not None
+
+        return group_choice.find_order(key, peek.model, lambda one: self._judge_one(peek, one), is_served)
 
     def _prefer(self, order: Order, wanted: Preferences) -> Order | Fault:
         preferred = preferences.prefer(order, wanted)

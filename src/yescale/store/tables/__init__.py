@@ -22,7 +22,7 @@ from yescale.store.tables.nodes import changes, counters, idempotency, nodes, se
 from yescale.store.tables.offers import channels, groups, models, prices, ratios
 from yescale.store.tables.statistics import model_hours
 from yescale.store.tables.usage import rollups, tag_rollups
-from yescale.store.tables.who import accounts, keys
+from yescale.store.tables.who import accounts, keys, old_secrets
 
 __all__ = [
     "accounts",
@@ -47,6 +47,7 @@ __all__ = [
     "model_hours",
     "models",
     "nodes",
+    "old_secrets",
     "postings",
     "prices",
     "purses",

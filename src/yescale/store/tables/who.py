@@ -1,4 +1,4 @@
-"""Who calls: accounts and their API keys."""
+"""Who calls: accounts, their API keys, and the secrets that keys had before."""
 
 from typing import Final
 
@@ -49,5 +49,17 @@ keys: Final = Table(
     Column("purse_id", BigInteger, ForeignKey("purses.id"), nullable=False, unique=True),
     count("created_at"),
     count("expires_at", -1),
+    Column("groups", Text),  # JSON list, of a key whose group is `auto`; NULL = the installation's
+    Column("operations", Text),  # JSON list; NULL = any
+    count("max_output"),  # tokens, of calls that declare none; 0 = as the model's
+    words("tags", "{}"),  # JSON object: of every call of it
     maybe("deleted_ms"),
+)
+
+old_secrets: Final = Table(
+    "old_secrets",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("key_id", BigInteger, ForeignKey("keys.id"), nullable=False, unique=True),  # two live ones at most
+    Column("until_ms", BigInteger, nullable=False),  # by the database's clock
 )

@@ -136,4 +136,5 @@ class Book:
             client_request_id="" if own_id is None else own_id[:_MOST_ID].decode("ascii", "replace"),
             error=ending.code,
             note="; ".join(filter(None, (ending.note, bill.note))),
+            tags=order.tags,
         )

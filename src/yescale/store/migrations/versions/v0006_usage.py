@@ -1,6 +1,6 @@
 """Roll-ups of usage by the hour, filled from the calls that are there."""
 
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from alembic import op
@@ -33,6 +33,11 @@ _TAG_PLACE: Final = ("account_id", "name", "hour", "value")
 _HOUR_MS: Final = 3_600_000
 _FAILED: Final = 5
 
+
+def _column(name: str) -> sa.ColumnClause[Any]:
+    return sa.column(name)
+
+
 _calls: Final = sa.table(
     "calls",
     *[sa.column(name, sa.BigInteger) for name in ("account_id", "at_ms", "key_id", "channel_id", "type")],
@@ -44,8 +49,8 @@ _tags: Final = sa.table(
     *[sa.column(name, sa.Text) for name in ("name", "value", "call_id")],
     sa.column("account_id", sa.BigInteger),
 )
-_rollups: Final = sa.table("rollups", *[sa.column(name) for name in (*_PLACE, *_FIGURES, *_METERS)])
-_tag_rollups: Final = sa.table("tag_rollups", *[sa.column(name) for name in (*_TAG_PLACE, *_FIGURES, *_TOKENS)])
+_rollups: Final = sa.table("rollups", *[_column(name) for name in (*_PLACE, *_FIGURES, *_METERS)])
+_tag_rollups: Final = sa.table("tag_rollups", *[_column(name) for name in (*_TAG_PLACE, *_FIGURES, *_TOKENS)])
 
 
 def upgrade() -> None:
@@ -75,7 +80,7 @@ def downgrade() -> None:
     op.drop_table("rollups")
 
 
-def _kind(name: str) -> type[sa.types.TypeEngine[object]]:
+def _kind(name: str) -> type[sa.Text | sa.BigInteger]:
     return sa.Text if name in {"model", "group", "name", "value"} else sa.BigInteger
 
 
