@@ -80,18 +80,14 @@ def _words(limit: Limit) -> str:
 
 
 def _say_openai(what: bytes, amount: int, left: int, _wall_ms: int) -> bytes:
-    return _OPENAI % (what, amount, what, left, what, duration(_reset_ms(amount, left)))
+    ms = -(-(amount - left) * _MINUTE_MS // amount) if amount else _MINUTE_MS
+    return _OPENAI % (what, amount, what, left, what, b"%dms" % ms if ms < _MS else duration(ms))
 
 
 def _say_anthropic(what: bytes, amount: int, left: int, wall_ms: int) -> bytes:
-    end_s = -(-(wall_ms + _reset_ms(amount, left)) // _MS)
-    at = datetime.fromtimestamp(end_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    ms = -(-(amount - left) * _MINUTE_MS // amount) if amount else _MINUTE_MS
+    at = datetime.fromtimestamp(-(-(wall_ms + ms) // _MS), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return _CLAUDE % (what, amount, what, left, what, at.encode())
-
-
-def _reset_ms(amount: int, left: int) -> int:
-    """Until all of it may be used again."""
-    return -(-(amount - left) * _MINUTE_MS // amount) if amount else _MINUTE_MS
 
 
 def duration(ms: int) -> bytes:
