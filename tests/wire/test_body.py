@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from yescale.wire.body import Body
 
 
-@given(sizes=st.lists(st.sampled_from([1, 2, 100, 4095, 4096, 4097, 70_000]), max_size=30))
+@given(sizes=st.lists(st.sampled_from([1, 2, 100, 4095, 4096, 4097, 70_000, 700_000]), max_size=30))
 def test_a_body_is_joined_as_it_came(sizes: list[int]) -> None:
     pieces = [bytes([n % 251]) * size for n, size in enumerate(sizes)]
     body = Body()

@@ -165,10 +165,11 @@ def splice(body: bytes, edits: list[tuple[int, int, bytes]], added: bytes = b"")
     """The body with some places replaced and, in front of its first field, `added`."""
     first = _FIRST.match(body)
     start = first.end() if first is not None else 0
-    pieces = [body[:start], added]
+    view = memoryview(body)  # of a large body there must not be more than one copy
+    pieces: list[bytes | memoryview] = [view[:start], added]
     at = start
     for begin, end, new in sorted(edits):
-        pieces += (body[at:begin], new)
+        pieces += (view[at:begin], new)
         at = end
-    pieces.append(body[at:])
+    pieces.append(view[at:])
     return b"".join(pieces)

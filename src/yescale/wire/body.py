@@ -1,9 +1,12 @@
-"""The body of a request while it comes: reads are kept as they are and joined once, when all are there."""
+"""The body of a request while it comes: reads are kept as they are and joined once, when all are there. Great ones are
+joined as they come: their reads, freed one by one, would not go back to the system.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
+_GREAT: Final = 1024 * 1024
 _SMALL: Final = 4096  # below, packing costs less than the room that a read of its own takes
 
 
@@ -25,10 +28,16 @@ class Body:
         if not self._kept:
             return
         pieces = self._pieces
-        if len(data) >= _SMALL or not pieces:
+        if not pieces or (len(data) >= _SMALL and self.size <= _GREAT):
             pieces.append(data)
             return
         last = pieces[-1]
+        if self.size > _GREAT:
+            if len(pieces) > 1 or not isinstance(last, bytearray):
+                last = bytearray().join(pieces)
+                pieces[:] = (last,)
+            last += data
+            return
         if len(last) >= _SMALL:
             pieces.append(data)
         elif isinstance(last, bytearray):

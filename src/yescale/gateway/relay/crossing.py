@@ -18,6 +18,7 @@ from yescale.gateway.relay.verdicts import UNUSABLE, Verdict
 from yescale.protocols.anthropic_messages.thinking import with_thinking
 from yescale.protocols.codec import Codec, Encoded, Envelope, Malformed, UpstreamCodec
 from yescale.protocols.embedding import EmbedCodec
+from yescale.protocols.holes import Punched, fill, punch
 from yescale.protocols.passthrough import Carrier, Change, Format
 from yescale.protocols.translation import EmbedTranslation, Translation, encode
 
@@ -35,9 +36,11 @@ class Parcel(Struct, frozen=True):
 
 
 class Crossing:
-    """One call that some endpoint needs in another format. Decoded once, encoded per attempt."""
+    """One call that some endpoint needs in another format. Decoded once, encoded per attempt. Long base64 is put past
+    the codecs, as long as they hand it on as it is.
+    """
 
-    __slots__ = ("_call", "_created", "_format", "_order", "_request")
+    __slots__ = ("_call", "_created", "_format", "_order", "_punched", "_request")
 
     def __init__(self, form: Format, order: Order, call: CallId, created: int) -> None:
         self._format = form
@@ -45,6 +48,7 @@ class Crossing:
         self._call = call
         self._created = created
         self._request: ChatRequest | EmbedRequest | None = None
+        self._punched: Punched | None = None  # what `_request` was decoded of, where that is not the body
 
     def encode(self, target: Target, body: bytes, change: Change, *, thinking: bool) -> Parcel | Verdict:
         """The request for a target. A verdict where the request is malformed, or would lose content."""
@@ -52,9 +56,7 @@ class Crossing:
         upstream = endpoint.codec
         try:
             if isinstance(client, Codec) and isinstance(upstream, UpstreamCodec):
-                request = self._chat(client, body)
-                shown = with_thinking(request) if thinking else request
-                encoded = encode(shown, upstream, self._profile(target), change, target.quirks)
+                request, encoded = self._encode_chat(client, upstream, target, body, change, thinking=thinking)
                 carrier = Translation(client, endpoint, upstream, self._envelope(request))
                 return _pack(encoded, carrier, change)
             if isinstance(client, EmbedCodec) and isinstance(upstream, EmbedCodec) and isinstance(endpoint, Format):
@@ -65,9 +67,25 @@ class Crossing:
             return Verdict(fault=malformed.fault)
         return UNUSABLE
 
+    def _encode_chat(
+        self, client: Codec, upstream: UpstreamCodec, target: Target, body: bytes, change: Change, *, thinking: bool
+    ) -> tuple[ChatRequest, Encoded]:
+        request = self._chat(client, body)
+        shown = with_thinking(request) if thinking else request
+        encoded = encode(shown, upstream, self._profile(target), change, target.quirks)
+        if self._punched is None:
+            return request, encoded
+        filled = fill(encoded.body, self._punched, body)
+        if filled is not None:
+            return request, replace(encoded, body=filled)
+        self._punched, self._request = None, client.decode_request(body, self._order.words)
+        return self._encode_chat(client, upstream, target, body, change, thinking=thinking)
+
     def _chat(self, client: Codec, body: bytes) -> ChatRequest:
         if not isinstance(self._request, ChatRequest):
-            self._request = client.decode_request(body, self._order.words)
+            self._punched = punch(body)
+            shown = body if self._punched is None else self._punched.body
+            self._request = client.decode_request(shown, self._order.words)
         return self._request
 
     def _embedding(self, client: EmbedCodec, body: bytes) -> EmbedRequest:
