@@ -305,6 +305,7 @@ OPERATIONS: Final = (
             Argument("--group", metavar="G", help="the group of keys that say none (default)"),
         ),
     ),
+    Operation(
         ("limit", "set"),
         "limit what an account, key, group, model or channel may use",
         (
