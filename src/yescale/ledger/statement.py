@@ -150,17 +150,20 @@ def _rows(text: str) -> list[Mapping[str, Any]]:
 def _unfolded(found: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
     """The rows inside lists and pages; of a bucket's results each has the bucket's times as well."""
     for each in found:
-        match each:
-            case list():
-                yield from _unfolded(cast("list[Any]", each))
-            case {"data": list() as inside} | {"requests": list() as inside}:
-                yield from _unfolded(cast("list[Any]", inside))
-            case {"results": list() as results, **bucket}:
-                yield from ({**bucket, **row} for row in _unfolded(cast("list[Any]", results)))
-            case dict():
-                yield cast("dict[str, Any]", each)
-            case _:
-                raise UnreadableStatement("a line of it is no object")
+        if isinstance(each, list):
+            yield from _unfolded(cast("list[Any]", each))
+            continue
+        if not isinstance(each, dict):
+            raise UnreadableStatement("a line of it is no object")
+        row = cast("dict[str, Any]", each)
+        page = row.get("data", row.get("requests"))
+        if isinstance(page, list):
+            yield from _unfolded(cast("list[Any]", page))
+        elif isinstance(row.get("results"), list):
+            times = {name: value for name, value in row.items() if name != "results"}
+            yield from ({**times, **result} for result in _unfolded(row["results"]))
+        else:
+            yield row
 
 
 def _line(form: Form, row: Mapping[str, Any], number: int) -> Served | None:
