@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from tests.matrix.clients import CLIENTS, Kind
 from tests.matrix.rich import FORMATS
 from tests.matrix.upstreams import EMBEDDER, TALKER, Upstream, served
+from yescale.domain.ids import ProtocolId
 from yescale.providers.provider import Bearer, Provider
 
 OFFICIAL = CLIENTS[:4]  # one SDK for each format
@@ -21,7 +22,7 @@ class Likeness(Upstream):
         return {self.name: (self.base, served(models))}
 
 
-def likeness(provider: Provider, spoken: str, operation: str = "chat") -> Likeness:
+def likeness(provider: Provider, spoken: ProtocolId, operation: str = "chat") -> Likeness:
     """The row as a client of this format meets it: `paths` are those of the endpoint that is chosen for it."""
     endpoint = provider.endpoint(operation, spoken)
     assert endpoint is not None
@@ -43,9 +44,16 @@ def alike(providers: Iterable[Provider], operation: str = "chat") -> list[Provid
     return [one for one in found if not one.id.startswith("vertex")]
 
 
+def spoken_by(client: str) -> ProtocolId:
+    """The format of a client, by our short name for it."""
+    codec = FORMATS[client]
+    assert codec is not None
+    return codec.id
+
+
 def clients_of(provider: Provider, *, every: bool) -> Iterator[Kind]:
     """SDKs of the formats that a provider speaks, or of its first alone; and one that must be translated for it."""
     spoken = [endpoint.format.id for endpoint in provider.endpoints["chat"]]
-    native = [kind for name in spoken for kind in OFFICIAL if FORMATS[kind.format].id == name]
+    native = [kind for name in spoken for kind in OFFICIAL if spoken_by(kind.format) == name]
     yield from native if every else native[:1]
     yield from [kind for kind in reversed(OFFICIAL) if kind not in native][:1]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import openai
 import pytest
@@ -42,7 +43,8 @@ def by_langchain_openai(base_url: str, key: str) -> Vectors:
 
 
 def by_langchain_google(base_url: str, key: str) -> Vectors:
-    model = GoogleGenerativeAIEmbeddings(model=EMBEDDER, google_api_key=SecretStr(key), base_url=base_url)
+    options: dict[str, Any] = {"google_api_key": SecretStr(key), "base_url": base_url}
+    model = GoogleGenerativeAIEmbeddings(model=EMBEDDER, **options)
     try:
         return model.embed_documents(TEXTS)
     finally:

@@ -7,8 +7,8 @@ from tests.matrix.capabilities import CAPABILITIES, Cell
 from tests.matrix.clients import Kind
 from tests.matrix.figures import FULL
 from tests.matrix.house import House
-from tests.matrix.likenesses import alike, clients_of, likeness
-from tests.matrix.rich import BODIES, FORMATS
+from tests.matrix.likenesses import alike, clients_of, likeness, spoken_by
+from tests.matrix.rich import BODIES
 from tests.matrix.upstreams import EMBEDDER, TALKER
 from tests.matrix.wires import WIRES
 from yescale.protocols import openai_chat
@@ -26,7 +26,7 @@ FULLEST = [
     for provider in alike(PROVIDERS.values())
     if provider.profile is not openai.profile  # where the model, not the row, says what it refuses
     for client in BODIES
-    if FORMATS[client].id not in [endpoint.format.id for endpoint in provider.endpoints["chat"]]
+    if spoken_by(client) not in [endpoint.format.id for endpoint in provider.endpoints["chat"]]
 ]
 QUICK = (("text", True), ("tools", True), ("error", False))
 ALL = tuple((name, stream) for name in ("text", "tools", "error") for stream in (False, True))
@@ -39,7 +39,7 @@ def named(provider: object) -> str | None:
 @pytest.mark.parametrize(("provider", "kind"), PAIRS)
 def test_a_provider_answers_calls_tools_and_refuses(house: House, provider: Provider, kind: Kind) -> None:
     """Promise 27."""
-    upstream = likeness(provider, FORMATS[kind.format].id)
+    upstream = likeness(provider, spoken_by(kind.format))
     house.connect(upstream)
     client = kind.make(house.base_url, house.keys[upstream.name])
     try:
@@ -55,7 +55,7 @@ def test_a_provider_takes_the_fullest_request_of_any_format_that_it_does_not_spe
     house: House, provider: Provider, client: str
 ) -> None:
     """Promises 29 and 30: what it would refuse is left out, and said to be."""
-    upstream, wire = likeness(provider, FORMATS[client].id), WIRES[client]
+    upstream, wire = likeness(provider, spoken_by(client)), WIRES[client]
     house.connect(upstream)
     mark = house.installation.last_arrival()
     answer = wire.post(house, upstream, {**wire.body(TALKER, ""), **BODIES[client], "model": TALKER})

@@ -151,5 +151,9 @@ def _usage(usage: Tokens) -> JsonObject:
     }
 
 
+def _short_id(digest: str) -> str:
+    return digest[:9]
+
+
 _USUAL = Manner(lambda seed: f"chatcmpl-{seed[:24]}", _usage, {})
-_SHORT_CALLS = msgspec.structs.replace(_USUAL, call_id=lambda digest: digest[:9])
+_SHORT_CALLS = msgspec.structs.replace(_USUAL, call_id=_short_id)

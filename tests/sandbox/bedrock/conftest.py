@@ -27,14 +27,16 @@ def http(sandbox_url: str) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def aws(sandbox_url: str) -> Any:
-    """botocore's own client, which signs its requests."""
+def aws(sandbox_url: str) -> Iterator[Any]:
+    """botocore's own client, which signs its requests, and closes its connections only when told to."""
     session = botocore.session.get_session()
     session.set_credentials(ACCESS_KEY, SIGNS_WITH)
     config = Config(retries={"total_max_attempts": 1}, read_timeout=5, proxies={})
-    return session.create_client(
+    client = session.create_client(
         "bedrock-runtime", region_name="eu-west-1", endpoint_url=f"{sandbox_url}/bedrock", config=config
     )
+    yield client
+    client.close()
 
 
 @pytest.fixture
