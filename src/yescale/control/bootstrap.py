@@ -12,20 +12,18 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.control import sandbox
-from yescale.control.catalogue import read_seed
+from yescale.control.catalogue_file import read_seed
 from yescale.control.notes import read_note, write_note
 from yescale.control.operations.key_terms import Terms
 from yescale.control.operations.keys import open_key
 from yescale.control.operations.users import COMMON, ROOT, CreateUser, open_account
 from yescale.control.secrets import Vault, hash_password, new_password
-from yescale.control.seeding import catalogue_entry
+from yescale.control.seeding import store_entries
 from yescale.domain.money import Nano, Ratio
 from yescale.store import changes
-from yescale.store.catalogue import set_model
 from yescale.store.database import Database, database_ms
 from yescale.store.groups import set_group
 from yescale.store.meta import read_setting, set_once
-from yescale.store.prices import set_prices
 
 _LOG: Final = logging.getLogger(__name__)
 _DONE: Final = "bootstrap"
@@ -80,9 +78,7 @@ async def prepare(database: Database, vault: Vault, note_file: Path, addresses: 
 async def _fill(connection: AsyncConnection, now_ms: int) -> None:
     for name, ratio in _GROUPS:
         await set_group(connection, name, ratio, now_ms=now_ms)
-    for entry in read_seed():
-        await set_model(connection, catalogue_entry(entry), now_ms=now_ms)
-        await set_prices(connection, entry.name, entry.prices, now_ms=now_ms)
+    await store_entries(connection, read_seed(), {}, now_ms=now_ms)
 
 
 async def _open_demo(connection: AsyncConnection, vault: Vault, trial: Nano) -> dict[str, Any]:

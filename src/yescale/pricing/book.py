@@ -82,18 +82,21 @@ class PriceBook:
     def find(self, model: ModelName, meter: Meter, facts: Facts = NO_FACTS) -> PriceRule | None:
         """The rule that prices a meter under these facts, or None where a per-request price covers it.
 
-        Raises Unpriced.
+        Raises Unpriced, also where the meter has rules of which none holds: nothing else covers it then.
         """
         meters = self._rules.get(model)
         if meters is None:
             raise Unpriced(model, meter)
         place: Meter | None = meter
+        ruled = False
         while place is not None:
-            for rule in meters.get(place, ()):
+            rules = meters.get(place, ())
+            ruled = ruled or bool(rules)
+            for rule in rules:
                 if not rule.when or all(holds(condition, facts) for condition in rule.when):
                     return rule
             place = CONTAINER.get(place)
-        if meter is Meter.REQUESTS or Meter.REQUESTS in meters:
+        if not ruled and (meter is Meter.REQUESTS or Meter.REQUESTS in meters):
             return None
         raise Unpriced(model, meter)
 
