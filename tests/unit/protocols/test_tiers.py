@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from yescale.domain.events import Event
 from yescale.domain.usage import Meter, Usage, tier_of
 from yescale.protocols import anthropic_messages, gemini_generate, openai_chat, openai_responses
 from yescale.protocols.codec import UpstreamCodec
@@ -115,7 +116,8 @@ def test_a_stream_in_translation_says_it_too(name: str) -> None:
 
 
 class _Silent:
-    def encode(self, _event: object) -> bytes:
+    def encode(self, event: Event) -> bytes:
+        del event
         return b"x"
 
 
