@@ -106,11 +106,17 @@ FAKE_PROVIDERS: Final = (
 )
 
 
-async def follow(connection: AsyncConnection, vault: Vault, url: str, *, now_ms: int) -> None:
-    """Point every sandbox channel at the sandbox, making those that are not there; rest them all where `url` is ""."""
+async def follow(
+    connection: AsyncConnection, vault: Vault, url: str, seed: Sequence[Entry] = (), *, now_ms: int
+) -> None:
+    """Point every sandbox channel at the sandbox, making those that are not there; rest them all where `url` is "".
+
+    `seed`: its models, if they were read already.
+    """
     there = {row.name: row for row in await list_channels(connection)}
     missing = any(fake.name not in there for fake in FAKE_PROVIDERS)
-    seed = read_seed() if url and missing else ()
+    if url and missing and not seed:
+        seed = read_seed()
     for fake in FAKE_PROVIDERS:
         row = there.get(fake.name)
         if row is not None:
