@@ -42,7 +42,6 @@ from yescale.store.channels import list_channels
 from yescale.store.groups import list_groups
 from yescale.store.keys import KeyRow, find_key, list_keys
 from yescale.store.logs import LogFilter, find_logs
-from yescale.store.prices import current_prices
 from yescale.store.tasks import TaskFilter, list_tasks
 from yescale.store.usage import HEADINGS, TAG_HEADINGS, UsageFilter
 
