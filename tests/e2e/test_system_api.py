@@ -290,8 +290,8 @@ def test_a_call_that_the_balance_cannot_pay_is_refused_and_says_what_is_missing(
     error = refused.json()["error"]
     assert (refused.status_code, error["code"], error["type"]) == (402, "insufficient_balance", "insufficient_quota")
     assert error["available_quota"] == 2_500_000
-    assert error["min_required_quota"] >= 16_000 * 64 * 5
-    assert error["min_required_credit"].startswith("$10.")
+    assert error["min_required_quota"] >= 16_000 * 64 * 17 // 2
+    assert error["min_required_credit"].startswith("$17.")  # at the priority tier, its dearest
     assert yescale.arrived(before) == []
 
 

@@ -107,5 +107,7 @@ def furnished(home: Path) -> Iterator[House]:
 
 def _prices(house: House, model: str) -> dict[str, int]:
     rows = house.admin("price", "list", "--model", model)
-    assert all(row["per"] == 1_000_000 and not row["when"] for row in rows)
-    return {row["meter"]: int(Decimal(row["usd"]) * 1000) for row in rows}
+    plain = [row for row in rows if not row["when"] and row["meter"].endswith("_tokens")]
+    assert plain
+    assert all(row["per"] == 1_000_000 for row in plain)
+    return {row["meter"]: int(Decimal(row["usd"]) * 1000) for row in plain}

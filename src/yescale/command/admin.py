@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from yescale.command.arguments import Argument, Command, truth_of
 from yescale.command.asking import Refusal, open_desk
+from yescale.command.files import read_text
 from yescale.command.secrets import read_secret
 from yescale.command.statements import lines_of
 from yescale.settings import load
@@ -31,6 +32,7 @@ class Operation(Struct, frozen=True):
     arguments: tuple[Argument, ...] = ()
     shape: Shape | None = None  # makes control's arguments of those given
     verdict: str = ""  # the field of the result that must be true for exit code 0
+    text: str = ""  # the field that people are shown alone, as it is
 
     @property
     def name(self) -> str:
@@ -133,6 +135,8 @@ QUOTA: Final = (
     Argument("--unlimited", flag=True, apart="limit", help="it may spend all that the account has (the default)"),
 )
 
+CATALOGUE: Final = Argument("file", kind=read_text, field="text", metavar="FILE", help="the file; - for standard input")
+
 OPERATIONS: Final = (
     Operation(
         ("channel", "add"),
@@ -211,6 +215,14 @@ OPERATIONS: Final = (
     ),
     Operation(
         ("price", "list"), "show the prices", (Argument("--model", metavar="MODEL", help="of this model alone"),)
+    ),
+    Operation(("catalogue", "export"), "write models and prices as a file, to be reviewed and imported", text="text"),
+    Operation(("catalogue", "diff"), "show what a catalogue file would change", (CATALOGUE,), text="text"),
+    Operation(
+        ("catalogue", "import"),
+        "make models and prices as a file says: all of it, or nothing where anything is wrong",
+        (CATALOGUE, Argument("--dry-run", flag=True, help="only show what would change")),
+        text="text",
     ),
     Operation(
         ("group", "set"),
@@ -420,7 +432,10 @@ def command(options: Mapping[str, Any], environ: Mapping[str, str]) -> int:
     except Refusal as refusal:
         sys.stderr.write(f"yescale: {refusal}\n")
         return REFUSED
-    sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n" if options["json"] else shown(result))
+    if options["json"]:
+        sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write(result[operation.text] if operation.text else shown(result))
     return REFUSED if operation.verdict and not result[operation.verdict] else 0
 
 

@@ -5,6 +5,7 @@ Made once per database, by whichever node comes first. Later starts only follow 
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,20 +13,19 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.control import sandbox
-from yescale.control.catalogue import read_seed
+from yescale.control.catalogue_entries import Entry
+from yescale.control.catalogue_file import read_seed
 from yescale.control.notes import read_note, write_note
 from yescale.control.operations.key_terms import Terms
 from yescale.control.operations.keys import open_key
 from yescale.control.operations.users import COMMON, ROOT, CreateUser, open_account
 from yescale.control.secrets import Vault, hash_password, new_password
-from yescale.control.seeding import catalogue_entry
+from yescale.control.seeding import store_entries
 from yescale.domain.money import Nano, Ratio
 from yescale.store import changes
-from yescale.store.catalogue import set_model
 from yescale.store.database import Database, database_ms
 from yescale.store.groups import set_group
 from yescale.store.meta import read_setting, set_once
-from yescale.store.prices import set_prices
 
 _LOG: Final = logging.getLogger(__name__)
 _DONE: Final = "bootstrap"
@@ -56,16 +56,18 @@ async def prepare(database: Database, vault: Vault, note_file: Path, addresses: 
     note = await asyncio.to_thread(read_note, note_file)
     async with database.reading() as connection:
         first = await read_setting(connection, _DONE) is None
-    password = new_password()
-    password_hash = await asyncio.to_thread(hash_password, password) if first else ""
+    password, password_hash, seed = new_password(), "", ()
+    if first:
+        hashing, reading = asyncio.to_thread(hash_password, password), asyncio.to_thread(read_seed)
+        password_hash, seed = await asyncio.gather(hashing, reading)
     async with database.writing() as connection:
         now_ms = await database_ms(connection)
         if first and await set_once(connection, _DONE, "true", now_ms=now_ms):
-            await _fill(connection, now_ms)
+            await _fill(connection, seed, now_ms)
             root = CreateUser(username=_ROOT, display_name="Administrator", role=ROOT)
             await open_account(connection, vault, root, password_hash, credit=0)
             note = {"admin_username": _ROOT, "admin_password": password}
-        await sandbox.follow(connection, vault, addresses.sandbox_url, now_ms=now_ms)
+        await sandbox.follow(connection, vault, addresses.sandbox_url, seed, now_ms=now_ms)
         if addresses.sandbox_url:
             note |= await _open_demo(connection, vault, trial)
         await changes.note(connection, "snapshot", at_ms=now_ms)
@@ -77,12 +79,10 @@ async def prepare(database: Database, vault: Vault, note_file: Path, addresses: 
             _LOG.info("what the first start made is in %s", note_file)
 
 
-async def _fill(connection: AsyncConnection, now_ms: int) -> None:
+async def _fill(connection: AsyncConnection, seed: Sequence[Entry], now_ms: int) -> None:
     for name, ratio in _GROUPS:
         await set_group(connection, name, ratio, now_ms=now_ms)
-    for entry in read_seed():
-        await set_model(connection, catalogue_entry(entry), now_ms=now_ms)
-        await set_prices(connection, entry.name, entry.prices, now_ms=now_ms)
+    await store_entries(connection, seed, {}, now_ms=now_ms)
 
 
 async def _open_demo(connection: AsyncConnection, vault: Vault, trial: Nano) -> dict[str, Any]:

@@ -1,18 +1,19 @@
 """The channels to the sandbox's fake providers: made at the first start with one, and pointed at it at every later."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from yescale.control.catalogue import Entry, read_seed
+from yescale.control.catalogue_entries import Entry
+from yescale.control.catalogue_file import read_seed
 from yescale.control.secrets import Vault
 from yescale.control.seeding import catalogue_entry
 from yescale.control.snapshot import seal_secrets
 from yescale.domain.ids import ChannelId, ModelName
-from yescale.store.catalogue import set_model
+from yescale.store.catalogue import set_models
 from yescale.store.channels import ChannelRow, NewChannel, create_channel, list_channels, update_channel
 
 _ENABLED: Final = 1
@@ -105,15 +106,25 @@ FAKE_PROVIDERS: Final = (
 )
 
 
-async def follow(connection: AsyncConnection, vault: Vault, url: str, *, now_ms: int) -> None:
-    """Point every sandbox channel at the sandbox, making those that are not there; rest them all where `url` is ""."""
+async def follow(
+    connection: AsyncConnection, vault: Vault, url: str, seed: Sequence[Entry] = (), *, now_ms: int
+) -> None:
+    """Point every sandbox channel at the sandbox, making those that are not there; rest them all where `url` is "".
+
+    `seed`: its models, if they were read already.
+    """
     there = {row.name: row for row in await list_channels(connection)}
+    missing = any(fake.name not in there for fake in FAKE_PROVIDERS)
+    if url and missing and not seed:
+        seed = read_seed()
     for fake in FAKE_PROVIDERS:
         row = there.get(fake.name)
         if row is not None:
             await _point(connection, row, f"{url}{fake.path}" if url else "", now_ms)
         elif url:
-            await _add(connection, vault, fake, url, now_ms)
+            new = _channel(vault, fake, url, seed)
+            await create_channel(connection, new, now_ms=now_ms)
+            await _open_scenarios(connection, [entry for entry in seed if fake.serves(entry)], now_ms)
 
 
 async def _point(connection: AsyncConnection, row: ChannelRow, url: str, now_ms: int) -> None:
@@ -123,24 +134,22 @@ async def _point(connection: AsyncConnection, row: ChannelRow, url: str, now_ms:
         await update_channel(connection, ChannelId(row.id), now_ms=now_ms, base_url=wanted[0], status=wanted[1])
 
 
-async def _add(connection: AsyncConnection, vault: Vault, fake: FakeProvider, url: str, now_ms: int) -> None:
-    new = NewChannel(
+def _channel(vault: Vault, fake: FakeProvider, url: str, seed: Sequence[Entry]) -> NewChannel:
+    """A channel for the models that it serves, under their own names and with every scenario's suffix."""
+    own = [entry.name for entry in seed if fake.serves(entry)]
+    return NewChannel(
         name=fake.name,
         provider=fake.provider,
         base_url=f"{url}{fake.path}",
         secrets=seal_secrets(vault, (fake.secret,)),
-        models=await _open_models(connection, filter(fake.serves, read_seed()), now_ms),
+        models={name: name for entry in own for name in (entry, f"{entry}+*")},
         groups=(*_EVERYONE, *fake.groups),
     )
-    await create_channel(connection, new, now_ms=now_ms)
 
 
-async def _open_models(connection: AsyncConnection, entries: Iterable[Entry], now_ms: int) -> dict[str, str]:
-    """The models under their own names, and with every scenario's suffix."""
-    names: dict[str, str] = {}
-    for entry in entries:
-        wildcard = ModelName(f"{entry.name}+*")
-        names |= {entry.name: entry.name, wildcard: wildcard}
-        scenario = replace(catalogue_entry(entry), name=wildcard, priced_as=entry.name)
-        await set_model(connection, scenario, now_ms=now_ms)
-    return names
+async def _open_scenarios(connection: AsyncConnection, entries: Sequence[Entry], now_ms: int) -> None:
+    rows = [
+        replace(catalogue_entry(entry), name=ModelName(f"{entry.name}+*"), priced_as=entry.priced_as or entry.name)
+        for entry in entries
+    ]
+    await set_models(connection, rows, now_ms=now_ms)

@@ -11,11 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from yescale.control.access import Desk, present_account
 from yescale.control.answers import Refusal
-from yescale.control.catalogue import format_ratio, format_usd
+from yescale.control.catalogue import format_usd
 from yescale.control.limits import MOST_QUOTA, nano_of_limit
 from yescale.control.operations.key_terms import Terms
 from yescale.control.operations.keys import open_key
 from yescale.control.operations.refusals import OperationRefused
+from yescale.control.quoting import AskQuote, QuoteRefused, find_quote
 from yescale.control.show import key_fields, show_key, show_log, show_model, show_task, show_usage, show_user
 from yescale.control.usage import HOUR_S, MONTH_S, UnknownTag, read_tag, sum_up
 from yescale.control.views import (
@@ -25,27 +26,22 @@ from yescale.control.views import (
     LogPage,
     ModelView,
     NewKeyView,
-    QuoteLineView,
     QuoteView,
     TaskView,
     Text,
     UsageView,
     UserView,
 )
-from yescale.domain.ids import KeyId, ModelName
+from yescale.domain.ids import KeyId
 from yescale.domain.money import RATIO_ONE, quota_of
 from yescale.domain.tags import MOST_WRITTEN, NAMES, parse_tag
-from yescale.domain.usage import Meter
 from yescale.ledger.purses import NoSuchKey, delete_key, set_key_limit
-from yescale.pricing.book import PriceBook, Unpriced
-from yescale.pricing.quote import quote as price
 from yescale.store.accounts import AccountRow, find_account
-from yescale.store.catalogue import find_model, list_models
+from yescale.store.catalogue import list_models
 from yescale.store.channels import list_channels
 from yescale.store.groups import list_groups
 from yescale.store.keys import KeyRow, find_key, list_keys
 from yescale.store.logs import LogFilter, find_logs
-from yescale.store.prices import current_prices
 from yescale.store.tasks import TaskFilter, list_tasks
 from yescale.store.usage import HEADINGS, TAG_HEADINGS, UsageFilter
 
@@ -89,14 +85,6 @@ class CreateKey(Body):
     operations: list[Text] = Field([], max_length=1_000)
     max_output: StrictInt = Field(0, ge=0, le=_MOST_COUNT)
     tags: dict[Text, Text] = Field({}, max_length=20)
-
-
-class AskQuote(Body):
-    """A usage to be priced: counts by meter."""
-
-    model: Text
-    usage: dict[Meter, Annotated[StrictInt, Field(ge=0, le=_MOST_COUNT)]]
-    group: Text | None = None
 
 
 class AskTasks(BaseModel):
@@ -326,38 +314,20 @@ async def read_usage(
 
 @router.post("/quote")
 async def quote(_caller: Caller, desk: Desk, body: AskQuote) -> Answer[QuoteView]:
-    """What a usage would cost now, line by line: the same arithmetic as a call's."""
-    async with desk.database.reading() as connection:
-        model = await find_model(connection, ModelName(body.model))
-        if model is None or not model.enabled:
-            raise Refusal(404, f"model: there is no model {body.model!r}; GET /yescale/models shows them.")
-        ratios = {group.name: group.ratio for group in await list_groups(connection)}
-        group = model.group if body.group is None else body.group
-        if group not in ratios:
-            raise Refusal(404, f"group: there is no group {group!r}.")
-        rules = await current_prices(connection, model.model.priced_as)
+    """What a usage would cost now, or a call at most, line by line: the same arithmetic as a call's."""
     try:
-        quoted = price(PriceBook(rules), model.model.priced_as, body.usage, ratios[group])
-    except Unpriced as unpriced:
-        raise Refusal(400, f"usage: {unpriced}.") from unpriced
-    lines = [
-        QuoteLineView(
-            meter=str(line.meter),
-            quantity=line.quantity,
-            per=line.per,
-            price_usd=format_usd(line.price),
-            ratio=format_ratio(line.ratio),
-            amount_nano=line.amount,
-        )
-        for line in quoted.lines
-    ]
+        async with desk.database.reading() as connection:
+            quoted = await find_quote(connection, body)
+    except QuoteRefused as refused:
+        raise Refusal(404 if refused.unknown else 400, str(refused)) from refused
     return Answer(
         data=QuoteView(
-            model=model.name,
-            group=group,
-            quota=quota_of(quoted.total),
-            amount_nano=quoted.total,
-            amount_usd=format_usd(quoted.total),
-            lines=lines,
+            model=quoted.model,
+            group=quoted.group,
+            exact=quoted.exact,
+            quota=quota_of(quoted.quote.total),
+            amount_nano=quoted.quote.total,
+            amount_usd=format_usd(quoted.quote.total),
+            lines=list(quoted.lines),
         )
     )

@@ -181,21 +181,27 @@ class UsageView(View):
 
 
 class QuoteLineView(View):
-    """One explained amount: quantity x price / per x ratio."""
+    """One explained amount: quantity x price / per x ratio. `unit`: what the price is for, in words; `when`: the
+    conditions under which it holds, if it has any.
+    """
 
     meter: str
     quantity: int
     per: int
+    unit: str
+    when: str
     price_usd: str
+    price_nano: int
     ratio: str
     amount_nano: int
 
 
 class QuoteView(View):
-    """What a usage would cost."""
+    """What a usage would cost; where `exact` is false, the most that a call can cost."""
 
     model: str
     group: str
+    exact: bool
     quota: int
     amount_nano: int
     amount_usd: str

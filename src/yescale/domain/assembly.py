@@ -20,7 +20,7 @@ from yescale.domain.events import (
     StreamError,
     UsageReport,
 )
-from yescale.domain.usage import Usage
+from yescale.domain.usage import Usage, tier_of
 
 _UNENDED: Final = MessageEnd(reason=StopReason.OTHER)
 
@@ -72,12 +72,13 @@ def assemble(events: Iterable[Event]) -> ChatResponse:
     start = MessageStart()
     drafts: dict[int, _Draft] = {}
     usage: Usage | None = None
+    tier = ""
     for event in events:
         match event:
             case MessageStart():
                 start = event
             case UsageReport():
-                usage = event.usage
+                usage, tier = event.usage, event.tier or tier
             case StreamError() | StreamEnd():
                 pass
             case _:
@@ -86,7 +87,7 @@ def assemble(events: Iterable[Event]) -> ChatResponse:
         id=start.id,
         model=start.model,
         created=start.created,
-        service_tier=start.service_tier,
+        service_tier=tier or start.service_tier,
         choices=tuple(drafts[index].whole() for index in sorted(drafts)),
         usage=usage,
     )
@@ -107,7 +108,7 @@ def disassemble(response: ChatResponse) -> Iterator[Event]:
             reason=choice.reason, raw_reason=choice.raw_reason, stop_sequence=choice.stop_sequence, choice=number
         )
     if response.usage is not None:
-        yield UsageReport(response.usage)
+        yield UsageReport(response.usage, tier=tier_of(response.service_tier))
     yield StreamEnd()
 
 

@@ -76,10 +76,13 @@ class MessageEnd(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class UsageReport(Struct, frozen=True, gc=False):
-    """The usage up to here; the last one is the whole call's. `partial`: its output may still grow."""
+    """The usage up to here; the last one is the whole call's. `partial`: its output may still grow; `tier`: which one
+    serves it, "" = the usual one.
+    """
 
     usage: Usage
     partial: bool = False
+    tier: str = ""
 
 
 class StreamError(Struct, frozen=True, kw_only=True, gc=False):

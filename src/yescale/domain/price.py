@@ -1,12 +1,16 @@
 """Prices as rows, and what they make of a usage: lines that explain themselves."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
 from yescale.domain.ids import ModelName, PriceId
 from yescale.domain.money import Nano, Ratio
 from yescale.domain.usage import Meter
+
+CONTEXT_TOKENS: Final = "context_tokens"  # the fact that every call of tokens has: the size of its prompt
+SERVICE_TIER: Final = "service_tier"  # as the answer says that it was served
+USUAL_TIER: Final = "default"
 
 
 class Condition(Struct, frozen=True):
@@ -15,6 +19,9 @@ class Condition(Struct, frozen=True):
     attribute: str
     op: Literal["=", ">", "<="]
     value: str | int
+
+    def __str__(self) -> str:
+        return f"{self.attribute} {self.op} {self.value}"
 
 
 class PriceRule(Struct, frozen=True, kw_only=True):

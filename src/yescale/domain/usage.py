@@ -27,6 +27,8 @@ class Meter(enum.StrEnum):
     WEB_SEARCHES = "web_searches"
 
 
+_USUAL_TIERS: Final = frozenset({"", "auto", "default", "standard", "standard_only", "unspecified", "on_demand"})
+
 Usage = Mapping[Meter, int]
 NO_USAGE: Final[Usage] = MappingProxyType({})
 
@@ -48,3 +50,8 @@ OUTPUT_METERS: Final = frozenset(
 def tokens_of(usage: Usage) -> int:
     """All tokens, in and out."""
     return sum([count for meter, count in usage.items() if meter.endswith("_tokens")])
+
+
+def tier_of(word: object) -> str:
+    """The tier that an answer says it was served by, where that is not the usual one; else ""."""
+    return word if isinstance(word, str) and word not in _USUAL_TIERS else ""

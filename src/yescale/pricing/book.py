@@ -9,11 +9,12 @@ from typing import Final
 from msgspec import Struct
 
 from yescale.domain.ids import ModelName
-from yescale.domain.price import Condition, PriceRule
+from yescale.domain.price import CONTEXT_TOKENS, SERVICE_TIER, USUAL_TIER, Condition, PriceRule
 from yescale.domain.usage import INPUT_METERS, OUTPUT_METERS, Meter
 
 Facts = Mapping[str, str | int]
 NO_FACTS: Final[Facts] = MappingProxyType({})
+USUAL_FACTS: Final[Facts] = MappingProxyType({SERVICE_TIER: USUAL_TIER})
 Flat = Mapping[Meter, PriceRule | None]
 
 # A meter without a row of its own is priced as the meter that contains it.
@@ -81,31 +82,37 @@ class PriceBook:
     def find(self, model: ModelName, meter: Meter, facts: Facts = NO_FACTS) -> PriceRule | None:
         """The rule that prices a meter under these facts, or None where a per-request price covers it.
 
-        Raises Unpriced.
+        Raises Unpriced, also where the meter has rules of which none holds: nothing else covers it then.
         """
         meters = self._rules.get(model)
         if meters is None:
             raise Unpriced(model, meter)
         place: Meter | None = meter
+        ruled = False
         while place is not None:
-            for rule in meters.get(place, ()):
+            rules = meters.get(place, ())
+            ruled = ruled or bool(rules)
+            for rule in rules:
                 if not rule.when or all(holds(condition, facts) for condition in rule.when):
                     return rule
             place = CONTAINER.get(place)
-        if meter is Meter.REQUESTS or Meter.REQUESTS in meters:
+        if not ruled and (meter is Meter.REQUESTS or Meter.REQUESTS in meters):
             return None
         raise Unpriced(model, meter)
 
     def flat(self, model: ModelName) -> Flat:
-        """The answers of `find` for a model none of whose rules has a condition; empty for any other."""
+        """The answers of `find` for a call that was served as usual and of which no more is known; empty for a model
+        that asks for the size of the prompt, which is always known.
+        """
         found = self._flat.get(model)
         if found is None:
             meters = self._rules.get(model, {})
             table: dict[Meter, PriceRule | None] = {}
-            if not any(rule.when for rows in meters.values() for rule in rows):
+            asked = {condition.attribute for rows in meters.values() for rule in rows for condition in rule.when}
+            if CONTEXT_TOKENS not in asked:
                 for meter in Meter:
                     with suppress(Unpriced):
-                        table[meter] = self.find(model, meter)
+                        table[meter] = self.find(model, meter, USUAL_FACTS)
             found = table
             if meters:
                 self._flat[model] = found
@@ -128,12 +135,27 @@ def holds(condition: Condition, facts: Facts) -> bool:
 
 
 def find_conflict(rules: Iterable[PriceRule]) -> tuple[PriceRule, PriceRule] | None:
-    """Two rules that would both price the same use with equal right, or None: checked when a price is saved."""
-    for a, b in combinations(rules, 2):
-        same_place = a.model == b.model and a.meter is b.meter and len(a.when) == len(b.when)
-        if same_place and not any(_exclude(x, y) for x in a.when for y in b.when):
-            return a, b
+    """Two rules that would both price the same use with equal right, or None: checked when a price is saved.
+
+    Where both hold, a third that has all their conditions may decide.
+    """
+    places: dict[tuple[ModelName, Meter], list[PriceRule]] = {}
+    for rule in rules:
+        places.setdefault((rule.model, rule.meter), []).append(rule)
+    for rows in places.values():
+        for a, b in combinations(rows, 2):
+            if len(a.when) == len(b.when) and _meet(a, b) and not _decided(a, b, rows):
+                return a, b
     return None
+
+
+def _meet(a: PriceRule, b: PriceRule) -> bool:
+    return not any(_exclude(x, y) for x in a.when for y in b.when)
+
+
+def _decided(a: PriceRule, b: PriceRule, rows: Iterable[PriceRule]) -> bool:
+    both = {*a.when, *b.when}
+    return any(len(rule.when) > len(a.when) and both.issuperset(rule.when) for rule in rows)
 
 
 def _exclude(x: Condition, y: Condition) -> bool:

@@ -6,12 +6,14 @@ from typing import Final
 from msgspec import Struct
 
 from yescale.domain.money import RATIO_ONE, Nano, Ratio
-from yescale.domain.price import PriceRule
+from yescale.domain.price import Line, PriceRule, Quote
 from yescale.domain.snapshot import Model
+from yescale.domain.usage import INPUT_METERS, OUTPUT_METERS, Meter
 from yescale.pricing.book import PriceBook
 
 UNSTATED_OUTPUT: Final = 131_072  # tokens; where the catalogue states no maximum
 _FREE: Final = (0, 1)
+_PARTS: Final = {Meter.INPUT_TOKENS: len(INPUT_METERS), Meter.OUTPUT_TOKENS: len(OUTPUT_METERS)}
 
 
 class Ask(Struct, frozen=True, gc=False):
@@ -83,6 +85,37 @@ def find_tariff(book: PriceBook, model: Model, ratio: Ratio) -> Tariff:
         output_price=output_price,
         output_per=output_per,
         max_output=model.max_output or UNSTATED_OUTPUT,
+    )
+
+
+def explain_bound(book: PriceBook, model: Model, ask: Ask, ratio: Ratio) -> Quote:
+    """The most that a call can cost within its limits: a line for each direction, at its dearest meter and tier.
+
+    Raises Unpriced.
+    """
+    dearest = book.dearest(model.priced_as)
+    declared = (model.max_output or UNSTATED_OUTPUT) if ask.declared is None else ask.declared
+    output_tokens = declared * ask.n if ask.outputs else 0
+    parts = (
+        (dearest.request, Meter.REQUESTS, 1),
+        (dearest.input, Meter.INPUT_TOKENS, ask.prompt_tokens),
+        (dearest.output, Meter.OUTPUT_TOKENS, output_tokens),
+    )
+    return Quote(tuple(_bound_line(rule, meter, count, ratio) for rule, meter, count in parts if rule and count))
+
+
+def _bound_line(rule: PriceRule, meter: Meter, quantity: int, ratio: Ratio) -> Line:
+    """Rounded up; where a token has a price in fractions, by what each of a direction's meters may be rounded up."""
+    price, per = _fraction(rule, ratio)
+    slack = _PARTS.get(meter, 0) // 2 if per != 1 else 0
+    return Line(
+        rule=rule.id,
+        meter=meter,
+        quantity=quantity,
+        per=rule.per,
+        price=rule.price,
+        ratio=ratio,
+        amount=-(-quantity * price // per) + slack,
     )
 
 

@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from yescale.domain.ids import ModelName
 from yescale.domain.money import RATIO_ONE, Ratio, divide_half_up
-from yescale.domain.price import Line, PriceRule, Quote
-from yescale.domain.usage import Meter, Usage
+from yescale.domain.price import CONTEXT_TOKENS, SERVICE_TIER, USUAL_TIER, Line, PriceRule, Quote
+from yescale.domain.usage import INPUT_METERS, Meter, Usage
 from yescale.pricing.book import NO_FACTS, Facts, PriceBook
 
 
@@ -25,7 +25,7 @@ Rates = Mapping[Meter, Rate | None]
 
 
 def find_rates(book: PriceBook, model: ModelName, ratio: Ratio) -> Rates:
-    """The rates of a model none of whose rules has a condition, for `quote_at`; empty for any other."""
+    """The rates of a model for `quote_at`, as `PriceBook.flat` has its rules; empty where the price depends on more."""
     return {meter: None if rule is None else _reduce(rule, ratio) for meter, rule in book.flat(model).items()}
 
 
@@ -58,6 +58,14 @@ def quote_at(rates: Rates, usage: Usage) -> tuple[Line, ...] | None:
                 )
             )
     return tuple(lines)
+
+
+def facts_of(usage: Usage, tier: str = "", said: Facts = NO_FACTS) -> Facts:
+    """What a price may depend on of a call that used this much. `tier`: the one that served it, "" = the usual one;
+    `said`: what whoever asks knows beside that, which goes before.
+    """
+    context = sum(count for meter, count in usage.items() if meter in INPUT_METERS)
+    return {CONTEXT_TOKENS: context, SERVICE_TIER: tier or USUAL_TIER, **said}
 
 
 def quote(book: PriceBook, model: ModelName, usage: Usage, ratio: Ratio, facts: Facts = NO_FACTS) -> Quote:

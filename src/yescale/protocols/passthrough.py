@@ -56,6 +56,7 @@ class Answer(Struct, frozen=True, gc=False):
     usage: Usage | None
     text_bytes: Callable[[bytes], int]
     translated: bytes | None = None  # what the client gets, where that is not the body itself
+    tier: str = ""  # which one the upstream says served the call; "" = the usual one, or it says none
 
 
 def scrub(text: bytes, secrets: tuple[str, ...]) -> bytes:

@@ -26,6 +26,7 @@ class Tap(Protocol):
     finished: bool  # a choice said why it stopped
     error: UpstreamError | None  # the upstream sent an error as an event; it and what follows are withheld
     text_bytes: int  # of output, about
+    tier: str  # which one the upstream says serves the call; "" = the usual one, or it says none
 
     def feed(self, data: bytes) -> bytes:
         """What may be forwarded now. Raises sse.TooLong."""

@@ -20,7 +20,7 @@ from yescale.domain.events import (
 )
 from yescale.domain.loss import Loss
 from yescale.domain.profile import Profile
-from yescale.domain.usage import Usage
+from yescale.domain.usage import Usage, tier_of
 from yescale.protocols.codec import (
     Codec,
     Encoded,
@@ -80,7 +80,8 @@ class Translation:
         except Garbled:
             return None
         size = _size_of(response)
-        return Answer(response.usage, lambda _: size, self._client.encode_response(response, self._envelope))
+        told = self._client.encode_response(response, self._envelope)
+        return Answer(response.usage, lambda _: size, told, tier_of(response.service_tier))
 
     def read_error(self, body: bytes) -> UpstreamError:
         """What the upstream's error body says."""
@@ -122,7 +123,9 @@ class TranslatingTap:
     nothing yet, and another candidate may be tried.
     """
 
-    __slots__ = ("_decoder", "_encoder", "_held", "done", "error", "finished", "partial", "text_bytes", "usage")
+    __slots__ = (
+        "_decoder", "_encoder", "_held", "done", "error", "finished", "partial", "text_bytes", "tier", "usage",
+    )  # fmt: skip
 
     def __init__(self, decoder: StreamDecoder, encoder: StreamEncoder) -> None:
         self._decoder = decoder
@@ -134,6 +137,7 @@ class TranslatingTap:
         self.finished = False
         self.error: UpstreamError | None = None
         self.text_bytes = 0
+        self.tier = ""
 
     def feed(self, data: bytes) -> bytes:
         """What the client may have now."""
@@ -168,7 +172,7 @@ class TranslatingTap:
                 case PartStart():
                     self.text_bytes += _bytes_of(event.part)
                 case UsageReport():
-                    self.usage, self.partial = event.usage, event.partial
+                    self.usage, self.partial, self.tier = event.usage, event.partial, event.tier
                 case MessageEnd():
                     self.finished = True
                 case StreamEnd():

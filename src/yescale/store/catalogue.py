@@ -1,6 +1,6 @@
 """The catalogue: what models are offered, as routing and the public list need them. Prices are elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -51,6 +51,8 @@ class CatalogueEntry(Struct, frozen=True, kw_only=True):
     release_date: str | None = None
     alternative_info: str | None = None
     notes: str = ""
+    source: str = ""  # where its facts and prices were read
+    read_on: str = ""  # and on which day
 
     @property
     def model(self) -> Model:
@@ -93,9 +95,18 @@ _SET: Final = either(
 
 async def set_model(connection: AsyncConnection, entry: CatalogueEntry, *, now_ms: int) -> None:
     """Store an entry, or replace the one of its name. Note a snapshot change in the same transaction."""
-    values = _columns({name: getattr(entry, name) for name in CatalogueEntry.__struct_fields__})
-    values |= {"created_ms": now_ms, "updated_ms": now_ms}
-    await connection.execute(_SET[connection.dialect.name], values)
+    await set_models(connection, (entry,), now_ms=now_ms)
+
+
+async def set_models(connection: AsyncConnection, entries: Iterable[CatalogueEntry], *, now_ms: int) -> None:
+    """The same of many at once."""
+    rows = [
+        _columns({name: getattr(entry, name) for name in CatalogueEntry.__struct_fields__})
+        | {"created_ms": now_ms, "updated_ms": now_ms}
+        for entry in entries
+    ]
+    if rows:
+        await connection.execute(_SET[connection.dialect.name], rows)
 
 
 async def update_model(connection: AsyncConnection, name: ModelName, *, now_ms: int, **fields: Any) -> bool:

@@ -1,6 +1,6 @@
 """Price rules: immutable rows, superseded and never edited, since settled calls name them by id."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -49,9 +49,18 @@ async def set_prices(
     connection: AsyncConnection, model: ModelName, rules: Sequence[NewPrice], *, now_ms: int
 ) -> tuple[PriceRule, ...]:
     """Supersede all rules of a model by these. Note a snapshot change in the same transaction."""
-    await connection.execute(_SUPERSEDE, {"of": model, "now": now_ms})
-    for rule in rules:
-        row = {
+    await replace_prices(connection, {model: rules}, now_ms=now_ms)
+    return await current_prices(connection, model)
+
+
+async def replace_prices(
+    connection: AsyncConnection, rules: Mapping[ModelName, Sequence[NewPrice]], *, now_ms: int
+) -> None:
+    """The same of many models at once."""
+    if rules:
+        await connection.execute(_SUPERSEDE, [{"of": model, "now": now_ms} for model in rules])
+    rows = [
+        {
             "model": model,
             "meter": str(rule.meter),
             "per": rule.per,
@@ -59,8 +68,11 @@ async def set_prices(
             "conditions": msgspec.json.encode(rule.when).decode(),
             "created_ms": now_ms,
         }
-        await connection.execute(prices.insert(), row)
-    return await current_prices(connection, model)
+        for model, chosen in rules.items()
+        for rule in chosen
+    ]
+    if rows:
+        await connection.execute(prices.insert(), rows)
 
 
 def _rule(row_id: int, model: str, meter: str, per: int, price: int, conditions: str) -> PriceRule:

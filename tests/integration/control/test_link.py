@@ -37,7 +37,8 @@ async def test_a_hello_is_answered_by_welcome_and_then_the_snapshot(house: House
     assert channel["models"]["gpt-4o+*"] == "gpt-4o+*"
     by_name = {model["name"]: model for model in snapshot["models"]}
     assert by_name["gpt-4o+*"]["priced_as"] == "gpt-4o"
-    prices = {row["meter"]: row["price"] for row in snapshot["prices"] if row["model"] == "gpt-4o"}
+    plain = [row for row in snapshot["prices"] if row["model"] == "gpt-4o" and not row["when"]]
+    prices = {row["meter"]: row["price"] for row in plain}
     assert prices == {
         "input_tokens": 2_500_000_000,
         "cache_read_tokens": 1_250_000_000,
@@ -236,7 +237,7 @@ async def test_a_price_change_is_published_as_a_newer_snapshot(house: House) -> 
     await house.operate("price set", model="gpt-4o", input="3", output="12")
     after = (await worker.next("publish", count=2))["snapshot"]
     assert after["version"] > before["version"]
-    rows = {row["meter"]: row for row in after["prices"] if row["model"] == "gpt-4o"}
+    rows = {row["meter"]: row for row in after["prices"] if row["model"] == "gpt-4o" and not row["when"]}
     assert {meter: row["price"] for meter, row in rows.items()} == {
         "input_tokens": 3 * USD, "cache_read_tokens": 1_250_000_000, "output_tokens": 12 * USD,
     }  # fmt: skip

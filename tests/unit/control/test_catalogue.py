@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from yescale.control.catalogue import format_ratio, format_usd, parse_ratio, parse_usd, read_seed
+from yescale.control.catalogue import format_ratio, format_usd, parse_ratio, parse_usd
+from yescale.control.catalogue_file import read_seed
 from yescale.control.market import Market, compare, price_text
 from yescale.domain.ids import ModelName, PriceId
 from yescale.domain.money import quota_of

@@ -9,7 +9,7 @@ from yescale.domain.money import NANO_PER_USD, RATIO_ONE, Nano, quota_balance, q
 from yescale.domain.price import Condition, PriceRule
 from yescale.domain.usage import Meter, Usage
 from yescale.pricing.book import PriceBook, Unpriced, find_conflict
-from yescale.pricing.quote import quote
+from yescale.pricing.quote import facts_of, find_rates, quote, quote_at
 
 MILLION = 1_000_000
 MODEL = ModelName("m")
@@ -117,6 +117,43 @@ def test_two_rules_that_could_price_the_same_use_are_a_conflict() -> None:
     hd, sd = Condition("resolution", "=", "hd"), Condition("resolution", "=", "sd")
     assert find_conflict((rule(Meter.IMAGES, 1, when=(hd,)), rule(Meter.IMAGES, 1, when=(sd,)))) is None
     assert find_conflict((rule(Meter.IMAGES, 1), rule(Meter.IMAGES, 2))) is not None
+
+
+def test_where_two_rules_meet_a_third_with_both_their_conditions_decides() -> None:
+    long, flex = Condition("context_tokens", ">", 10), Condition("service_tier", "=", "flex")
+    rows = [
+        rule(Meter.INPUT_TOKENS, 100, 1, row=1),
+        rule(Meter.INPUT_TOKENS, 200, 1, (long,), row=2),
+        rule(Meter.INPUT_TOKENS, 50, 1, (flex,), row=3),
+    ]
+    assert find_conflict(rows) == (rows[1], rows[2])
+    rows.append(rule(Meter.INPUT_TOKENS, 90, 1, (long, flex), row=4))
+    assert find_conflict(rows) is None
+    book = PriceBook(rows)
+    usage = {Meter.INPUT_TOKENS: 11}
+    totals = {tier: quote(book, MODEL, usage, RATIO_ONE, facts_of(usage, tier)).total for tier in ("", "flex", "other")}
+    assert totals == {"": 2200, "flex": 990, "other": 2200}
+
+
+def test_a_call_that_was_served_as_usual_is_priced_by_rates_where_only_its_tier_matters() -> None:
+    flex, usual = Condition("service_tier", "=", "flex"), Condition("service_tier", "=", "default")
+    book = PriceBook((
+        rule(Meter.INPUT_TOKENS, 100, 1, row=1),
+        rule(Meter.INPUT_TOKENS, 50, 1, (flex,), row=2),
+        rule(Meter.OUTPUT_TOKENS, 7, 1, (usual,), row=3),
+        rule(Meter.OUTPUT_TOKENS, 9, 1, row=4),
+    ))  # fmt: skip
+    usage = {Meter.INPUT_TOKENS: 3, Meter.OUTPUT_TOKENS: 2}
+    lines = quote_at(find_rates(book, MODEL, RATIO_ONE), usage)
+    assert lines == quote(book, MODEL, usage, RATIO_ONE, facts_of(usage)).lines
+    assert lines is not None
+    assert [line.amount for line in lines] == [300, 14]
+
+
+def test_a_model_whose_price_asks_for_the_size_of_the_prompt_has_no_rates() -> None:
+    long = Condition("context_tokens", ">", 10)
+    book = PriceBook((rule(Meter.INPUT_TOKENS, 100, 1, row=1), rule(Meter.INPUT_TOKENS, 200, 1, (long,), row=2)))
+    assert find_rates(book, MODEL, RATIO_ONE) == {}
 
 
 @given(st.integers(0, 10**9), st.integers(0, 10**12), st.integers(1, 10**6), st.integers(1, 10**7))

@@ -1,6 +1,6 @@
 """Models, prices and groups. Price and ratio rows are superseded, never edited: calls in flight keep theirs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct, field
@@ -8,10 +8,10 @@ from msgspec.structs import asdict, replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.control.catalogue import format_ratio, format_usd, parse_ratio, price_row, unit_of
+from yescale.control.catalogue_entries import as_rules, read_list_prices
 from yescale.control.context import Context
 from yescale.control.operations.refusals import OperationRefused
-from yescale.domain.ids import ModelName, PriceId
-from yescale.domain.money import Nano
+from yescale.domain.ids import ModelName
 from yescale.domain.price import PriceRule
 from yescale.domain.snapshot import GOING, GONE
 from yescale.domain.usage import Meter
@@ -22,8 +22,6 @@ from yescale.store.database import database_ms
 from yescale.store.groups import list_groups, set_group
 from yescale.store.prices import NewPrice, current_prices, set_prices
 
-PER_REQUEST: Final = "pay-per-request"
-PER_TOKEN: Final = "pay-per-token"  # noqa: S105  a kind of billing, no secret
 _PIECES: Final = frozenset({Meter.REQUESTS, Meter.IMAGES})
 _NAME_LENGTH: Final = 128
 
@@ -202,24 +200,6 @@ async def list_all_groups(context: Context, _asked: ListGroups) -> object:
         return [{"name": group.name, "ratio": format_ratio(group.ratio)} for group in await list_groups(connection)]
 
 
-class ListPrices(Struct, frozen=True):
-    """What the public list shows of a model's prices: those without conditions."""
-
-    billing_type: str
-    request: Nano | None
-    input: Nano | None
-    output: Nano | None
-
-
-def read_list_prices(rules: Sequence[NewPrice]) -> ListPrices:
-    """The list prices among a model's rules."""
-    plain = {rule.meter: rule.price for rule in rules if not rule.when}
-    request = plain.get(Meter.REQUESTS, plain.get(Meter.IMAGES))
-    entry = plain.get(Meter.INPUT_TOKENS)
-    billing_type = PER_REQUEST if request is not None and entry is None else PER_TOKEN
-    return ListPrices(billing_type, request, entry, plain.get(Meter.OUTPUT_TOKENS))
-
-
 def _read_prices(asked: SetPrice) -> dict[Meter, NewPrice]:
     texts = {
         Meter.INPUT_TOKENS: asked.input,
@@ -245,11 +225,7 @@ def _stays(rule: PriceRule, named: Mapping[Meter, NewPrice]) -> bool:
 
 
 def _check_conflicts(model: ModelName, rules: list[NewPrice]) -> None:
-    numbered = [
-        PriceRule(id=PriceId(0), model=model, meter=rule.meter, per=rule.per, price=rule.price, when=rule.when)
-        for rule in rules
-    ]
-    if (conflict := find_conflict(numbered)) is not None:
+    if (conflict := find_conflict(as_rules(model, rules))) is not None:
         raise OperationRefused(f"Two prices of {model} for {conflict[0].meter} hold at the same time.")
 
 

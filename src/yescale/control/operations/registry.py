@@ -10,6 +10,7 @@ from msgspec import Struct
 from yescale.control.context import Context
 from yescale.control.operations import (
     catalogue,
+    catalogue_file,
     channels,
     codes,
     key_secrets,
@@ -49,6 +50,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         "model deprecate": Operation(catalogue.DeprecateModel, catalogue.deprecate_model),
         "price set": Operation(catalogue.SetPrice, catalogue.set_price),
         "price list": Operation(catalogue.AskPrices, catalogue.list_all_prices),
+        "catalogue export": Operation(catalogue_file.ExportCatalogue, catalogue_file.export_catalogue),
+        "catalogue diff": Operation(catalogue_file.CompareCatalogue, catalogue_file.compare_catalogue),
+        "catalogue import": Operation(catalogue_file.ImportCatalogue, catalogue_file.import_catalogue),
         "group set": Operation(catalogue.SetGroup, catalogue.set_group_ratio),
         "group list": Operation(catalogue.ListGroups, catalogue.list_all_groups),
         "user create": Operation(users.CreateUser, users.create_user),

@@ -129,6 +129,7 @@ class _TurnTap:
         self.finished = False
         self.error: UpstreamError | None = None
         self.text_bytes = 0
+        self.tier = ""
         self._tap = tap
         self._shown = shown
         self._recording = recording
@@ -143,6 +144,7 @@ class _TurnTap:
         tap = self._tap
         self.usage, self.done, self.finished = tap.usage, tap.done, tap.finished
         self.error, self.text_bytes, self.partial = tap.error, tap.text_bytes, tap.partial
+        self.tier = tap.tier
         if not out:
             return out
         shown = show_events(out, self._shown)

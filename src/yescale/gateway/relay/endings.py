@@ -12,7 +12,7 @@ from yescale.domain.usage import INPUT_METERS, OUTPUT_METERS, Meter, Usage, toke
 from yescale.gateway.admission import UNSTATED_CONTEXT, Order
 from yescale.gateway.leases import Reservation
 from yescale.pricing.book import Facts, Unpriced
-from yescale.pricing.quote import quote, quote_at
+from yescale.pricing.quote import facts_of, quote, quote_at
 from yescale.protocols.passthrough import BYTES_PER_TOKEN, Answer, Tap
 
 _REQUESTS: Final = Meter.REQUESTS
@@ -33,13 +33,15 @@ class Ending(Struct, frozen=True, kw_only=True, gc=False):
 
 class Served(Struct, frozen=True, gc=False):
     """What an upstream did for a call: its own count, if it gave one, and about how much text came. `believed`: the
-    count has been looked at; `partial`: it was made before the end.
+    count has been looked at; `partial`: it was made before the end. `tier`: which one it says served the call, "" = the
+    usual one.
     """
 
     reported: Usage | None
     text_bytes: int
     believed: bool = False
     partial: bool = False
+    tier: str = ""
 
 
 class Bill(Struct, frozen=True):
@@ -69,9 +71,9 @@ def bill(order: Order, served: Served) -> Bill:
         usage = _estimate(order, served.text_bytes)
         note = NOT_REPORTED if reported is None else NOT_BELIEVED
     usage.setdefault(_REQUESTS, 1)  # a rerank counts its searches so
-    lines = quote_at(order.offer.rates, usage)
+    lines = None if served.tier else quote_at(order.offer.rates, usage)
     if lines is None:
-        lines, gaps = _price(order, usage)
+        lines, gaps = _price(order, usage, served.tier)
         if gaps:
             gap = f"no price for {', '.join(gaps)}"
             note = f"{note}; {gap}" if note else gap
@@ -90,13 +92,13 @@ def measure(order: Order, answer: Answer, body: bytes) -> Served:
     """What a whole answer says of itself; its text is measured only where its usage cannot be believed."""
     usage = answer.usage
     if usage is not None and believable(order, usage):
-        return Served(usage, 0, believed=True)
-    return Served(usage, answer.text_bytes(body))
+        return Served(usage, 0, believed=True, tier=answer.tier)
+    return Served(usage, answer.text_bytes(body), tier=answer.tier)
 
 
 def heard(tap: Tap) -> Served:
     """What a stream says of itself so far."""
-    return Served(tap.usage, tap.text_bytes, partial=tap.partial)
+    return Served(tap.usage, tap.text_bytes, partial=tap.partial, tier=tap.tier)
 
 
 def affordable_bytes(order: Order, cost: Nano) -> int:
@@ -136,11 +138,11 @@ def _add_output(usage: dict[Meter, int], text_bytes: int) -> None:
         usage[Meter.OUTPUT_TOKENS] = usage.get(Meter.OUTPUT_TOKENS, 0) + more
 
 
-def _price(order: Order, usage: dict[Meter, int]) -> tuple[tuple[Line, ...], list[Meter]]:
+def _price(order: Order, usage: dict[Meter, int], tier: str) -> tuple[tuple[Line, ...], list[Meter]]:
     """The lines, and the meters that no row prices: they cost nothing, and the note names them."""
     book, offer = order.table.book, order.offer
     name, ratio = offer.model.priced_as, offer.group.ratio
-    facts = {"context_tokens": sum(usage.get(meter, 0) for meter in INPUT_METERS)}
+    facts = facts_of(usage, tier)
     try:
         return quote(book, name, usage, ratio, facts).lines, []
     except Unpriced:

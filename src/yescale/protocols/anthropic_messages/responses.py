@@ -6,12 +6,13 @@ from typing import Final
 import msgspec
 
 from yescale.domain.chat import ChatResponse, Choice, StopReason
+from yescale.domain.usage import tier_of
 from yescale.protocols.anthropic_messages.answering import write_part
 from yescale.protocols.anthropic_messages.blocks import BlockReader
 from yescale.protocols.anthropic_messages.schema import WireAnswer, WireCount
 from yescale.protocols.anthropic_messages.taking import take_text
-from yescale.protocols.anthropic_messages.usage import meters, read_usage, write_usage
-from yescale.protocols.anthropic_messages.words import STOP_REASONS, STOP_WORDS, TIERS_SERVED, TIERS_SHOWN
+from yescale.protocols.anthropic_messages.usage import meters, read_usage, tier_word, write_usage
+from yescale.protocols.anthropic_messages.words import STOP_REASONS, STOP_WORDS, TIERS_SHOWN
 from yescale.protocols.codec import Envelope, Garbled, Malformed
 from yescale.protocols.passthrough import Answer
 
@@ -45,7 +46,7 @@ def decode_response(body: bytes) -> ChatResponse:
             ),
         ),
         usage=meters(usage),
-        service_tier=TIERS_SERVED.get(usage.service_tier or "", usage.service_tier or ""),
+        service_tier=tier_word(usage),
     )
 
 
@@ -80,7 +81,8 @@ def read_answer(body: bytes) -> Answer | None:
         wire = _ANSWER.decode(body)
     except _BROKEN:
         return None
-    return Answer(meters(read_usage(wire.usage)), text_bytes)
+    usage = read_usage(wire.usage)
+    return Answer(meters(usage), text_bytes, tier=tier_of(tier_word(usage)))
 
 
 def read_count(body: bytes) -> Answer | None:

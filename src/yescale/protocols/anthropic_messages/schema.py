@@ -278,6 +278,7 @@ class WireUsage(Struct, frozen=True, gc=False):
     output_tokens_details: WireThought | None = None
     server_tool_use: WireServed | None = None
     service_tier: str | None = None
+    speed: object = None
 
 
 class WireAnswer(Struct, frozen=True):

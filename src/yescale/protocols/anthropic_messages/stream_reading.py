@@ -24,15 +24,15 @@ from yescale.domain.events import (
     StreamError,
     UsageReport,
 )
-from yescale.domain.usage import INPUT_METERS
+from yescale.domain.usage import INPUT_METERS, tier_of
 from yescale.protocols import sse
 from yescale.protocols.anthropic_messages import citations, hosted
 from yescale.protocols.anthropic_messages.blocks import BlockReader
 from yescale.protocols.anthropic_messages.errors import read_error
 from yescale.protocols.anthropic_messages.schema import WireBegun, WireDelta, WireEvent, WireToolUse
 from yescale.protocols.anthropic_messages.taking import fields_of, kind_of, object_text, said, take_text
-from yescale.protocols.anthropic_messages.usage import NONE_SAID, input_meters, merge, meters, read_usage
-from yescale.protocols.anthropic_messages.words import STOP_REASONS, TIERS_SERVED
+from yescale.protocols.anthropic_messages.usage import NONE_SAID, input_meters, merge, meters, read_usage, tier_word
+from yescale.protocols.anthropic_messages.words import STOP_REASONS
 from yescale.protocols.codec import Garbled, Malformed
 
 _EVENT: Final = msgspec.json.Decoder(WireEvent)
@@ -133,15 +133,14 @@ class MessageDecoder:
         self._started = True
         self._usage = read_usage(message.usage)
         usage = input_meters(self._usage)
-        tier = self._usage.service_tier or ""
         yield MessageStart(
             id=message.id,
             model=message.model,
-            service_tier=TIERS_SERVED.get(tier, tier),
+            service_tier=tier_word(self._usage),
             input_tokens=sum(count for meter, count in (usage or {}).items() if meter in INPUT_METERS),
         )
         if usage is not None:
-            yield UsageReport(usage, partial=True)
+            yield UsageReport(usage, partial=True, tier=tier_of(tier_word(self._usage)))
 
     def _open(self, wire: WireEvent) -> Iterator[Event]:
         if self._block != _NO_BLOCK or self._ended or wire.index < 0:
@@ -217,7 +216,7 @@ class MessageDecoder:
             self._usage = merge(self._usage, read_usage(wire.usage))
             usage = meters(self._usage)
             if usage is not None:
-                yield UsageReport(usage, partial=not self._reason)
+                yield UsageReport(usage, partial=not self._reason, tier=tier_of(tier_word(self._usage)))
 
     def _stop(self) -> Iterator[Event]:
         if self._block != _NO_BLOCK:

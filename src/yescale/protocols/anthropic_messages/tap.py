@@ -4,13 +4,13 @@ from typing import Final
 
 import msgspec
 
-from yescale.domain.usage import Meter, Usage
+from yescale.domain.usage import Meter, Usage, tier_of
 from yescale.protocols import sse
 from yescale.protocols.anthropic_messages.errors import read_error
 from yescale.protocols.anthropic_messages.responses import text_bytes
 from yescale.protocols.anthropic_messages.schema import WireEvent, WireUsage
 from yescale.protocols.anthropic_messages.taking import said
-from yescale.protocols.anthropic_messages.usage import NONE_SAID, input_meters, merge, meters, read_usage
+from yescale.protocols.anthropic_messages.usage import NONE_SAID, input_meters, merge, meters, read_usage, tier_word
 from yescale.protocols.passthrough import UpstreamError
 
 _EVENT: Final = msgspec.json.Decoder(WireEvent)
@@ -26,7 +26,7 @@ class MessageTap:
     Until the usage of the whole has come, `usage` is the prompt's, with the little output that its start tells of.
     """
 
-    __slots__ = ("_framer", "_wire", "done", "error", "finished", "partial", "text_bytes", "usage")
+    __slots__ = ("_framer", "_wire", "done", "error", "finished", "partial", "text_bytes", "tier", "usage")
 
     def __init__(self, _: bool, max_event_bytes: int) -> None:
         self._framer = sse.Framer(max_event_bytes)
@@ -37,6 +37,7 @@ class MessageTap:
         self.finished = False
         self.error: UpstreamError | None = None
         self.text_bytes = 0
+        self.tier = ""
 
     def feed(self, data: bytes) -> bytes:
         """The whole events of `data` and of what was held, but for an error and what follows."""
@@ -80,6 +81,7 @@ class MessageTap:
         match wire.type:
             case "message_start" if wire.message is not None:
                 self._begin(read_usage(wire.message.usage))
+                self.tier = tier_of(tier_word(self._wire))
             case "message_delta":
                 self._end(wire)
             case "message_stop":
@@ -100,6 +102,7 @@ class MessageTap:
         if not said(wire.usage):
             return
         self._wire = merge(self._wire, read_usage(wire.usage))
+        self.tier = tier_of(tier_word(self._wire))
         usage = meters(self._wire)
         if usage is not None:
             self.usage, self.partial = usage, not self.finished

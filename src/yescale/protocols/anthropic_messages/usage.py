@@ -12,11 +12,13 @@ from msgspec.structs import asdict, replace
 from yescale.domain.usage import OUTPUT_METERS, Meter, Usage
 from yescale.protocols.anthropic_messages.schema import WireUsage
 from yescale.protocols.anthropic_messages.taking import said
+from yescale.protocols.anthropic_messages.words import TIERS_SERVED
 
 _USAGE: Final = msgspec.json.Decoder(WireUsage)
 _BROKEN: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 NONE_SAID: Final = WireUsage()
+FAST: Final = "fast"
 _UNCACHED: Final = (Meter.INPUT_TOKENS, Meter.AUDIO_INPUT_TOKENS, Meter.IMAGE_INPUT_TOKENS)
 
 
@@ -70,6 +72,15 @@ def meters(wire: WireUsage) -> Usage | None:
     if searches:
         usage[Meter.WEB_SEARCHES] = searches
     return None if min(usage.values()) < 0 else usage
+
+
+def tier_word(wire: WireUsage) -> str:
+    """The tier that served a call, in OpenAI's words; what was hurried costs like none other.
+
+    https://platform.claude.com/docs/en/api/service-tiers and /build-with-claude/fast-mode
+    """
+    word = wire.service_tier or ""
+    return FAST if wire.speed == FAST else TIERS_SERVED.get(word, word)
 
 
 def write_usage(usage: Usage | None, estimate: int = 0) -> dict[str, object]:

@@ -24,6 +24,7 @@ from yescale.domain.events import (
     StreamError,
     UsageReport,
 )
+from yescale.domain.usage import tier_of
 from yescale.protocols import eventstream
 from yescale.protocols.bedrock_converse.responses import BROKEN, citation, redacted, stop_sequence
 from yescale.protocols.bedrock_converse.schema import WireDelta, WireEvent, WireReasoningDelta
@@ -183,7 +184,7 @@ class ConverseDecoder:
     def _tell(self, wire: WireEvent) -> Iterator[Event]:
         usage = meters(wire.usage)
         if usage is not None:
-            yield UsageReport(usage)
+            yield UsageReport(usage, tier=tier_of(wire.service_tier and wire.service_tier.type))
         if self._ended:
             self._over = True
             yield StreamEnd()

@@ -31,7 +31,8 @@ from yescale.protocols.gemini_generate.parts import Calls, decode_parts
 from yescale.protocols.gemini_generate.reasons import read_reason, write_reason
 from yescale.protocols.gemini_generate.schema import WireAnswer, WireCandidate, WireLogprobs
 from yescale.protocols.gemini_generate.seals import ORIGIN, carry
-from yescale.protocols.gemini_generate.usage import read_usage, write_usage
+from yescale.protocols.gemini_generate.searches import Searches
+from yescale.protocols.gemini_generate.usage import read_report, write_usage
 from yescale.protocols.gemini_generate.writing import (
     BROKEN,
     ENCODER,
@@ -61,12 +62,22 @@ def decode_response(body: bytes) -> ChatResponse:
     blocked = read_block(wire)
     if not choices and blocked is None:
         raise Garbled("the answer has no candidates")
+    report, searches = read_report(wire.usage_metadata), Searches()
+    listen(searches, wire)
     return ChatResponse(
         id=wire.response_id or "",
         model=wire.model_version or "",
         choices=choices or ((blocked,) if blocked is not None else ()),
-        usage=read_usage(wire.usage_metadata),
+        usage=searches.beside(report.usage),
+        service_tier=report.tier,
     )
+
+
+def listen(searches: Searches, wire: WireAnswer) -> None:
+    """Take in what an answer, or a chunk of one, searched for."""
+    for candidate in wire.candidates or ():
+        grounding = candidate.grounding_metadata
+        searches.hear((grounding and grounding.web_search_queries) or (), wire.model_version or "")
 
 
 def read_block(wire: WireAnswer) -> Choice | None:

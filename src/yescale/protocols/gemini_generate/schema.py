@@ -72,6 +72,7 @@ class WireGrounding(Struct, frozen=True, gc=False, rename="camel"):
 
     grounding_chunks: list[WireSource] | None = None
     grounding_supports: list[WireSupport] | None = None
+    web_search_queries: list[str] | None = None
 
 
 class WireQuote(Struct, frozen=True, gc=False, rename="camel"):
@@ -136,10 +137,11 @@ class WireAnswer(Struct, frozen=True, gc=False, rename="camel"):
 
 
 class WireMark(Struct, frozen=True, gc=False, rename="camel"):
-    """Of a candidate, whether it ended."""
+    """Of a candidate, whether it ended, and what it searched for."""
 
     index: int = 0
     finish_reason: str | None = None
+    grounding_metadata: Raw = NOTHING
 
 
 class WireMarks(Struct, frozen=True, gc=False, rename="camel"):
@@ -148,4 +150,5 @@ class WireMarks(Struct, frozen=True, gc=False, rename="camel"):
     candidates: list[WireMark] | None = None
     prompt_feedback: WireFeedback | None = None
     usage_metadata: Raw = NOTHING
+    model_version: str | None = None
     error: Raw = NOTHING

@@ -35,9 +35,10 @@ from yescale.protocols.gemini_generate.errors import read_error
 from yescale.protocols.gemini_generate.members import is_null
 from yescale.protocols.gemini_generate.parts import Calls, decode_part
 from yescale.protocols.gemini_generate.reasons import read_reason
-from yescale.protocols.gemini_generate.responses import call_stem, decode_answer, read_block, read_scores
+from yescale.protocols.gemini_generate.responses import call_stem, decode_answer, listen, read_block, read_scores
 from yescale.protocols.gemini_generate.schema import WireAnswer, WireCandidate
-from yescale.protocols.gemini_generate.usage import read_usage
+from yescale.protocols.gemini_generate.searches import Searches
+from yescale.protocols.gemini_generate.usage import read_report
 
 _MOST_CHOICES: Final = 128
 
@@ -146,7 +147,7 @@ class _Choice:
 class _Chunks:
     """What the chunks say, in whichever form they came."""
 
-    __slots__ = ("_choices", "_failed", "_id", "_reported", "_started")
+    __slots__ = ("_choices", "_failed", "_id", "_reported", "_searches", "_started")
 
     def __init__(self) -> None:
         self._choices: dict[int, _Choice] = {}
@@ -154,6 +155,7 @@ class _Chunks:
         self._started = False
         self._failed = False
         self._reported: UsageReport | None = None
+        self._searches = Searches()
 
     def hear(self, data: bytes) -> Iterator[Event]:
         """The events of one chunk. Raises Garbled."""
@@ -173,7 +175,7 @@ class _Chunks:
             yield from self._hear_candidates(wire)
         except Malformed as error:
             raise Garbled(error.fault.message) from error
-        yield from self._report(wire)
+        yield from self._tell(wire)
 
     def _hear_candidates(self, wire: WireAnswer) -> Iterator[Event]:
         for candidate in wire.candidates or ():
@@ -190,10 +192,13 @@ class _Chunks:
             choice = self._choices[number] = _Choice(number, Calls(call_stem(self._id, number)))
         return choice
 
-    def _report(self, wire: WireAnswer) -> Iterator[Event]:
-        usage = read_usage(wire.usage_metadata)
-        report = None if usage is None else UsageReport(usage, partial=not self._finished)
-        if report is not None and report != self._reported:
+    def _tell(self, wire: WireAnswer) -> Iterator[Event]:
+        listen(self._searches, wire)
+        said, known = read_report(wire.usage_metadata), self._reported
+        usage = self._searches.beside(said.usage or (known and known.usage) or None)
+        tier = said.tier or (known.tier if known else "")
+        report = None if usage is None else UsageReport(usage, partial=not self._finished, tier=tier)
+        if report is not None and report != known:
             self._reported = report
             yield report
 

@@ -14,7 +14,8 @@ from yescale.protocols.gemini_generate.array import ArrayFramer
 from yescale.protocols.gemini_generate.errors import read_error
 from yescale.protocols.gemini_generate.members import is_null
 from yescale.protocols.gemini_generate.schema import WireMarks
-from yescale.protocols.gemini_generate.usage import read_usage
+from yescale.protocols.gemini_generate.searches import Searches, read_queries
+from yescale.protocols.gemini_generate.usage import read_report
 from yescale.protocols.gemini_generate.writing import BROKEN
 from yescale.protocols.passthrough import Answer, UpstreamError
 
@@ -36,13 +37,20 @@ def read_answer(body: bytes) -> Answer | None:
     except BROKEN:
         return None
     blocked = wire.prompt_feedback is not None and wire.prompt_feedback.block_reason is not None
-    return Answer(read_usage(wire.usage_metadata), text_bytes) if wire.candidates or blocked else None
+    if not wire.candidates and not blocked:
+        return None
+    report, searches = read_report(wire.usage_metadata), Searches()
+    for candidate in wire.candidates or ():
+        searches.hear(read_queries(candidate.grounding_metadata), wire.model_version or "")
+    return Answer(searches.beside(report.usage), text_bytes, tier=report.tier)
 
 
 class _Ear:
     """What a stream said so far."""
 
-    __slots__ = ("_ended", "_open", "done", "error", "finished", "partial", "text_bytes", "usage")
+    __slots__ = (
+        "_ended", "_open", "_searches", "done", "error", "finished", "partial", "text_bytes", "tier", "usage",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
@@ -51,6 +59,8 @@ class _Ear:
         self.finished = False
         self.error: UpstreamError | None = None
         self.text_bytes = 0
+        self.tier = ""
+        self._searches = Searches()
         self._open: set[int] = set()  # candidates that have not said why they ended
         self._ended: set[int] = set()
 
@@ -67,8 +77,11 @@ class _Ear:
         if not is_null(wire.error):
             self.error = read_error(data)
             return False
-        usage = read_usage(wire.usage_metadata)
-        self.usage = self.usage if usage is None else usage
+        report = read_report(wire.usage_metadata)
+        self.tier = report.tier or self.tier
+        for candidate in wire.candidates or ():
+            self._searches.hear(read_queries(candidate.grounding_metadata), wire.model_version or "")
+        self.usage = self._searches.beside(report.usage or self.usage)
         self.text_bytes += text_bytes(data)
         self._mark(wire)
         return True

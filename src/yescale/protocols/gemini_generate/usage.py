@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from yescale.domain.usage import INPUT_METERS, OUTPUT_METERS, Meter, Usage
+from yescale.domain.usage import INPUT_METERS, OUTPUT_METERS, Meter, Usage, tier_of
 from yescale.protocols.gemini_generate.writing import BROKEN, Wire
 
 _INPUTS: Final[Mapping[str, Meter]] = MappingProxyType(
@@ -41,17 +41,34 @@ class WireUsage(Struct, frozen=True, gc=False, rename="camel"):
     cache_tokens_details: list[WireCount] | None = None
     candidates_tokens_details: list[WireCount] | None = None
     tool_use_prompt_tokens_details: list[WireCount] | None = None
+    service_tier: object = None  # the Gemini API's word for the tier that served it
+    traffic_type: object = None  # Vertex's
 
 
 _USAGE: Final = msgspec.json.Decoder(WireUsage)
 
 
-def read_usage(raw: Raw | bytes) -> Usage | None:
-    """Disjoint meters; None = nothing that can be believed was reported. An explicit zero stays zero."""
+class Report(Struct, frozen=True, gc=False):
+    """Disjoint meters, None = nothing that can be believed; and the tier that served it, "" = the usual one."""
+
+    usage: Usage | None = None
+    tier: str = ""
+
+
+def read_report(raw: Raw | bytes) -> Report:
+    """What a `usageMetadata` says. An explicit zero stays zero."""
     try:
-        return count(_USAGE.decode(raw))
+        wire = _USAGE.decode(raw)
     except BROKEN:
-        return None
+        return Report()
+    return Report(count(wire), _tier_of(wire.service_tier) or _tier_of(wire.traffic_type))
+
+
+def _tier_of(word: object) -> str:
+    """`flex`, `SERVICE_TIER_FLEX` and `ON_DEMAND_FLEX` are one."""
+    if not isinstance(word, str):
+        return ""
+    return tier_of(word.lower().removeprefix("service_tier_").removeprefix("on_demand_"))
 
 
 def count(wire: WireUsage) -> Usage | None:

@@ -17,7 +17,7 @@ _MOST_HELD: Final = 64 * 1024
 class Withholding:
     """A tap that keeps back what follows the newest usage of a stream, which is its last event but one as a rule."""
 
-    __slots__ = ("_held", "_tap", "done", "error", "finished", "partial", "text_bytes", "usage")
+    __slots__ = ("_held", "_tap", "done", "error", "finished", "partial", "text_bytes", "tier", "usage")
 
     def __init__(self, tap: Tap) -> None:
         self._tap = tap
@@ -28,6 +28,7 @@ class Withholding:
         self.finished = False
         self.error: UpstreamError | None = None
         self.text_bytes = 0
+        self.tier = ""
 
     def feed(self, data: bytes) -> bytes:
         """What the client may have now; at the end, all that was kept."""
@@ -46,6 +47,7 @@ class Withholding:
     def _hear(self) -> None:
         tap = self._tap
         self.usage, self.partial, self.text_bytes = tap.usage, tap.partial, tap.text_bytes
+        self.tier = tap.tier
         self.done, self.finished, self.error = tap.done, tap.finished, tap.error
 
 

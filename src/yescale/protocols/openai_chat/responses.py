@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from yescale.domain.usage import Meter, Usage
+from yescale.domain.usage import Meter, Usage, tier_of
 from yescale.protocols.openai_chat.schema import WireAnswer, WireOddAnswer, WireUsage, WireVectors
 from yescale.protocols.passthrough import Answer
 
@@ -30,7 +30,7 @@ def read_chat(body: bytes) -> Answer | None:
         return _read_odd(_ODD_ANSWER, body)
     except _BROKEN:
         return None
-    return Answer(usage, text_bytes) if memoryview(choices)[0] == _ARRAY else None
+    return Answer(usage, text_bytes, tier=tier_of(wire.service_tier)) if memoryview(choices)[0] == _ARRAY else None
 
 
 def read_embeddings(body: bytes) -> Answer | None:
@@ -46,7 +46,9 @@ def _read_odd(
         wire = decoder.decode(body)
     except _BROKEN:
         return None
-    return Answer(meters(wire.usage), text_bytes) if memoryview(wire.items)[0] == _ARRAY else None
+    if memoryview(wire.items)[0] != _ARRAY:
+        return None
+    return Answer(meters(wire.usage), text_bytes, tier=tier_of(wire.service_tier))
 
 
 def text_bytes(data: bytes) -> int:

@@ -82,6 +82,7 @@ class WireAnswer(Struct, frozen=True, gc=False):
 
     choices: Raw
     usage: WireUsage | None = None
+    service_tier: object = None
 
 
 class WireOddAnswer(Struct, frozen=True, gc=False):
@@ -89,6 +90,7 @@ class WireOddAnswer(Struct, frozen=True, gc=False):
 
     items: Raw = field(name="choices")
     usage: Raw = NOTHING
+    service_tier: object = None
 
 
 class WireVectors(Struct, frozen=True, gc=False):
@@ -96,6 +98,7 @@ class WireVectors(Struct, frozen=True, gc=False):
 
     items: Raw = field(name="data")
     usage: Raw = NOTHING
+    service_tier: object = None
 
 
 class WireChoice(Struct, frozen=True, gc=False):
@@ -109,6 +112,7 @@ class WireChunk(Struct, frozen=True, gc=False):
 
     choices: list[WireChoice] | None = None
     usage: Raw = NOTHING
+    service_tier: object = None
     error: Raw = NOTHING
 
 

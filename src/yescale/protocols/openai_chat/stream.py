@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from yescale.domain.usage import Usage
+from yescale.domain.usage import Usage, tier_of
 from yescale.protocols import sse
 from yescale.protocols.openai_chat.errors import read_error
 from yescale.protocols.openai_chat.responses import meters, said, text_bytes
@@ -37,6 +37,7 @@ class ChatTap:
         "finished",
         "partial",
         "text_bytes",
+        "tier",
         "usage",
     )
 
@@ -53,6 +54,7 @@ class ChatTap:
         self.finished = False
         self.error: UpstreamError | None = None
         self.text_bytes = 0
+        self.tier = ""
 
     def feed(self, data: bytes) -> bytes:
         """The whole events of `data` and of what was held, but for those that the client must not see."""
@@ -129,7 +131,7 @@ class ChatTap:
             return False
         usage = meters(chunk.usage)
         if usage is not None:
-            self.usage = usage
+            self.usage, self.tier = usage, tier_of(chunk.service_tier)
             self.partial = bool(chunk.choices) and not self.finished  # some count on with every chunk
             if not chunk.choices:
                 return self._keep_usage

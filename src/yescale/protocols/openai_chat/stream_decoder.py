@@ -21,6 +21,7 @@ from yescale.domain.events import (
     StreamError,
     UsageReport,
 )
+from yescale.domain.usage import tier_of
 from yescale.protocols import sse
 from yescale.protocols.codec import Garbled
 from yescale.protocols.openai_chat import parts
@@ -249,7 +250,8 @@ class ChatDecoder:
             yield from self._choice(outcome.index).hear(outcome)
         usage = meters(wire.usage)
         if usage is not None:
-            yield UsageReport(usage, partial=bool(wire.outcomes) and not self._finished)
+            partial = bool(wire.outcomes) and not self._finished
+            yield UsageReport(usage, partial=partial, tier=tier_of(wire.service_tier))
 
     def _begin(self, wire: WireReply) -> Iterator[Event]:
         if self._start is None:

@@ -24,6 +24,7 @@ from yescale.domain.events import (
     StreamError,
     UsageReport,
 )
+from yescale.domain.usage import tier_of
 from yescale.protocols import sse
 from yescale.protocols.codec import Garbled
 from yescale.protocols.openai_responses.drafts import Cite, Draft, End, Grow, Op, Score, Start, draft_of
@@ -181,7 +182,7 @@ class ResponsesDecoder:
         self._over = True
         if kind == "response.failed":
             if usage is not None:
-                yield UsageReport(usage)
+                yield UsageReport(usage, tier=tier_of(wire.service_tier))
             error = wire.error
             yield StreamError(
                 message=_word(error and error.message),
@@ -192,7 +193,7 @@ class ResponsesDecoder:
         reason, word = why_ended(wire, self._parts)
         yield MessageEnd(reason=reason, raw_reason=word)
         if usage is not None:
-            yield UsageReport(usage)
+            yield UsageReport(usage, tier=tier_of(wire.service_tier))
         yield StreamEnd()
 
     def _fail(self, data: bytes) -> Iterator[Event]:

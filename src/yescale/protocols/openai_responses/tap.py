@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from yescale.domain.usage import Usage
+from yescale.domain.usage import Usage, tier_of
 from yescale.protocols import sse
 from yescale.protocols.openai_responses.errors import read_error, read_failure
 from yescale.protocols.openai_responses.schema import NOTHING
@@ -24,10 +24,11 @@ _ARRAY: Final = ord("[")
 
 
 class WireEnd(Struct, frozen=True, gc=False):
-    """A response, of which only the usage is read, and what was searched for."""
+    """A response, of which only the usage is read, what was searched for, and which tier served it."""
 
     usage: Raw = NOTHING
     output: Raw = NOTHING
+    service_tier: object = None
 
 
 class WireEndEvent(Struct, frozen=True, gc=False):
@@ -42,6 +43,7 @@ class WireAnswer(Struct, frozen=True, gc=False):
 
     output: Raw
     usage: Raw = NOTHING
+    service_tier: object = None
 
 
 _EVENT: Final = msgspec.json.Decoder(WireEndEvent)
@@ -56,7 +58,8 @@ def read_answer(body: bytes) -> Answer | None:
         return None
     if memoryview(wire.output)[0] != _ARRAY:
         return None
-    return Answer(add_searches_of(meters(wire.usage), wire.output), text_bytes)
+    usage = add_searches_of(meters(wire.usage), wire.output)
+    return Answer(usage, text_bytes, tier=tier_of(wire.service_tier))
 
 
 def text_bytes(data: bytes) -> int:
@@ -76,6 +79,7 @@ class ResponsesTap:
         self.finished = False
         self.error: UpstreamError | None = None
         self.text_bytes = 0
+        self.tier = ""
 
     def feed(self, data: bytes) -> bytes:
         """The whole events of `data` and of what was held, but for those that the client must not see."""
@@ -114,6 +118,7 @@ class ResponsesTap:
         kind = wire.type or name.decode("latin-1")
         if kind in _ENDS and wire.response is not None:
             self.usage = add_searches_of(meters(wire.response.usage), wire.response.output) or self.usage
+            self.tier = tier_of(wire.response.service_tier)
         if kind == "error" or name == b"error" or (not kind and b'"error"' in data):
             self.error = read_error(data)
         elif kind == "response.failed":

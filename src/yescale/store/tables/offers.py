@@ -86,6 +86,8 @@ models: Final = Table(
     Column("release_date", Text),
     Column("alternative_info", Text),
     words("notes"),
+    words("source"),  # where its facts and prices were read
+    words("read_on"),  # the day of that
     count("created_ms"),
     count("updated_ms"),
 )

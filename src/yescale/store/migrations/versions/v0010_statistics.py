@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: Final = "0010"
-down_revision: Final = "0008"
+down_revision: Final = "0009"
 
 
 _FIGURES: Final = ("quality_api", "avg_time_low", "avg_time_normal", "avg_time_high")
