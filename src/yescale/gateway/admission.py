@@ -63,7 +63,10 @@ class Credentials(Struct, frozen=True, gc=False):
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """An allowed call: what was asked, what is offered for it, what it may cost."""
+    """An allowed call: what was asked, what is offered for it, what it may cost.
+
+    `stick`: the number of the conversation, which goes where it went before; 0 = anywhere.
+    """
 
     peek: Peek
     offer: Offer
@@ -73,6 +76,8 @@ class Order(Struct, frozen=True, kw_only=True):
     words: PathWords = NO_WORDS
     free: bool = False  # it costs nothing, whatever it uses
     tags: Tags = NO_TAGS  # those of the head; the body's are in `peek`
+    stick: int = 0
+    rest: tuple["Order", ...] = ()  # what is tried where no channel of this can answer: other models
 
 
 def find_credentials(exchange: Exchange, surface: Surface) -> Credentials | Fault:
@@ -228,7 +233,7 @@ def pin(order: Order, channel: ChannelId) -> Order:
     """The same call, on one channel only: what an administrator's suffix asks for."""
     found = (c for tier in order.offer.tiers for c in tier.candidates if c.channel.id == channel)
     tiers = tuple(Tier((candidate,), (1,)) for candidate in found)
-    return replace(order, offer=replace(order.offer, tiers=tiers))
+    return replace(order, offer=replace(order.offer, tiers=tiers), rest=())
 
 
 def visible_models(key: KeyRecord, table: Table) -> list[str]:

@@ -111,6 +111,7 @@ class Worker:
             purses=purses,
             memory=memory,
             rng=self._rng,
+            routing=settings.routing,
         )
         relay.publish(first.result())
         link.on_snapshot(relay.publish)

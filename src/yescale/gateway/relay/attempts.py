@@ -2,10 +2,13 @@
 
 import logging
 from typing import Final
+from urllib.parse import quote
 
 from yescale.domain.ids import CallId, ChannelId, PurseId
 from yescale.domain.journal import AttemptNote, EndLine, OpenCall
+from yescale.domain.link import Rested
 from yescale.domain.money import Nano
+from yescale.domain.snapshot import fingerprint
 from yescale.gateway.admission import Order, is_admin
 from yescale.gateway.answers import deprecation_lines
 from yescale.gateway.leases import Reservation
@@ -13,7 +16,7 @@ from yescale.gateway.relay.crossing import Crossing
 from yescale.gateway.relay.endings import Bill, Ending
 from yescale.gateway.relay.relay import Relay
 from yescale.gateway.relay.targets import Target
-from yescale.gateway.relay.verdicts import UNUSABLE, Verdict, deadlines, judge_answer, retry_after, with_wait
+from yescale.gateway.relay.verdicts import FIRST, UNUSABLE, Verdict, deadlines, judge_answer, retry_after, with_wait
 from yescale.gateway.surfaces import Surface
 from yescale.protocols.passthrough import Carrier, Change, UpstreamError
 from yescale.providers.provider import BadChannel, Blame
@@ -24,11 +27,15 @@ from yescale.wire.server import Exchange
 
 LOG: Final = logging.getLogger("yescale.relay")
 _MOST_ID: Final = 128  # characters of a client's own request id that are kept
+_BUSY_S: Final = 1.0  # that one of several secrets rests which is asked to wait without being told how long
 _AGAIN_S: Final = 0.1  # before the only channel is tried once more; twice as long each time
 
 
 class Attempts:
-    """`current` is the attempt under way; `candidate` where it, or the last one, went; `notes` the ended ones."""
+    """`current` is the attempt under way; `candidate` where it, or the last one, went; `notes` the ended ones.
+
+    `order` is what is being tried: the one asked for, then those that may be instead of it.
+    """
 
     __slots__ = (
         "_blame",
@@ -36,7 +43,9 @@ class Attempts:
         "_call",
         "_crossing",
         "_exchange",
-        "_order",
+        "_here",
+        "_left",
+        "_probe",
         "_relay",
         "_reservation",
         "_secret",
@@ -51,13 +60,15 @@ class Attempts:
         "limit",
         "losses",
         "notes",
+        "order",
         "told",
     )
 
     def __init__(self, relay: Relay, surface: Surface, order: Order, reservation: Reservation) -> None:
         self._relay = relay
         self._surface = surface
-        self._order = order
+        self.order = order
+        self._left = order.rest
         self._reservation = reservation
         self._call = CallId("")
         self._blame: tuple[Blame, ...] = ()  # what the current attempt's provider means by its errors
@@ -65,17 +76,18 @@ class Attempts:
         self._exchange: Exchange | None = None
         self._started = 0.0
         self._secret = 0
+        self._probe = False
         self._sent_at = 0.0
         self._tried: tuple[ChannelId, ...] = ()
+        self._here: tuple[ChannelId, ...] = ()  # those of them for the model that is being tried
         self.candidate: Candidate | None = None
         self.channel = ChannelId(0)  # of the current or the last candidate; 0 = there was none
         self.current: Attempt | None = None
         self.notes: tuple[AttemptNote, ...] = ()
         # What the grant pays for, where the client declared no limit and it pays for less than the model's maximum.
         self.limit: int | None = None
-        ceiling = order.ceiling
-        if reservation.amount < ceiling.most and order.peek.declared is None:
-            self.limit = max(1, ceiling.output_tokens(reservation.amount))
+        if reservation.amount < order.ceiling.most and order.peek.declared is None:
+            self.limit = _limit(order, reservation)
         self.losses: tuple[str, ...] = ()  # what could not be said, and the field that carries that limit
         self.told: tuple[str, ...] = ()  # those of them that the client is told of
         self.carrier: Carrier = surface.format  # how the current attempt's answer is read
@@ -91,32 +103,62 @@ class Attempts:
         return () if self.candidate is None else self.candidate.channel.secrets
 
     def pick(self, verdict: Verdict) -> Candidate | float | None:
-        """After a verdict: another candidate, or the seconds until the same may be tried again, or None."""
-        relay, settings = self._relay, self._relay.settings
-        now = relay.now()
-        in_time = len(self._tried) < settings.max_attempts and now - self._started < settings.total_s
-        if not verdict.retry or not in_time:
+        """After a verdict: another candidate, or the seconds until the same may be tried again, or None.
+
+        First every channel of the model, then other secrets of the last one, then the next model.
+        """
+        now = self._relay.now()
+        if not verdict.retry or now - self._started >= self._relay.settings.total_s:
             return None
-        other = choose(self._order.offer.tiers, relay.health, now, relay.rng, self._tried)
-        if other is not None:
+        step = self._pick_here(verdict, now)
+        while step is None and self._left:
+            self._go_on()
+            step = self._pick_here(FIRST, now)
+        if step is not None:
+            return step
+        if not verdict.again or not self._may_repeat(now):
+            return None
+        return _AGAIN_S * 2 ** len(self.notes) * self._relay.rng.uniform(0.5, 1.0)
+
+    def _pick_here(self, verdict: Verdict, now: float) -> Candidate | None:
+        """A candidate for the model that is being tried; a channel that another was tried on comes last."""
+        relay, order = self._relay, self.order
+        if len(self._here) >= relay.settings.max_attempts:
+            return None
+        tiers = order.offer.tiers
+        other = choose(tiers, relay.health, now, relay.rng, self._tried, order.stick)
+        if other is None and len(self._here) < len(self._tried):
+            other = choose(tiers, relay.health, now, relay.rng, self._here, order.stick)
+        if other is not None or not verdict.spares or self.candidate is None:
             return other
-        if self.candidate is None or not verdict.again or relay.health.resting(self.channel, now):
-            return None
-        return _AGAIN_S * 2 ** len(self.notes) * relay.rng.uniform(0.5, 1.0)
+        several = len(self.candidate.channel.secrets) > 1
+        return self.candidate if several and self._may_repeat(now) else None
+
+    def _may_repeat(self, now: float) -> bool:
+        """Whether the last channel may be tried once more."""
+        if self.candidate is None or self.channel not in self._here:
+            return False
+        most = self.candidate.channel.max_attempts or self._relay.settings.max_attempts
+        in_bounds = len(self._here) < self._relay.settings.max_attempts and self._here.count(self.channel) < most
+        return in_bounds and not self._relay.health.resting(self.channel, now)
+
+    def _go_on(self) -> None:
+        """To the next model: it is charged at its own price."""
+        self.order, self._left = self._left[0], self._left[1:]
+        self._here = ()
+        self._crossing = None
+        short = self._reservation.amount < self.order.ceiling.most and self.order.peek.declared is None
+        self.limit = _limit(self.order, self._reservation) if short else None
 
     def send(self, candidate: Candidate, sink: Sink) -> Verdict | None:
         """Send the request. A verdict, where there is none that this channel could get."""
         relay, channel = self._relay, candidate.channel
         now = relay.now()
-        self.candidate = candidate
-        self.channel = channel.id
-        self._tried = (*self._tried, channel.id)
-        self._secret = relay.health.pick_secret(channel, now) if len(channel.secrets) > 1 else 0
-        target = relay.targets.find(candidate, self._order, self._surface.format.id, self._secret)
+        target = self._aim(candidate, now)
         if target is None:
             return UNUSABLE
         self._blame = target.blame
-        unfit = candidate.thinking or (self._order.peek.late_system and not target.profile.late_system)
+        unfit = candidate.thinking or (self.order.peek.late_system and not target.profile.late_system)
         native = target.format is self._surface.format and not unfit
         parcel = self._rewrite(target, candidate) if native else self._translate(target, candidate)
         if isinstance(parcel, Verdict):
@@ -128,26 +170,36 @@ class Attempts:
             except BadChannel as error:
                 LOG.error("%s; mend the channel", error)  # noqa: TRY400 - no defect: no traceback
                 return UNUSABLE
-        relay.health.begin(channel.id)
+        self._probe = relay.health.begin(channel, self._secret)
         self._sent_at = now
         if not self.notes:
             relay.journal.open(self._call, self._describe)
-        limits = deadlines(relay.settings, now - self._started)
+        limits = deadlines(relay.settings, now - self._started, channel.total_s)
         self.current = relay.client.send(target.origin, head, body, sink, limits, replayable=True)
         return None
+
+    def _aim(self, candidate: Candidate, now: float) -> Target | None:
+        """Where an attempt at a candidate goes, which is noted as tried; None where the channel cannot be used."""
+        relay, order, channel = self._relay, self.order, candidate.channel
+        self.candidate = candidate
+        self.channel = channel.id
+        self._tried = (*self._tried, channel.id)
+        self._here = (*self._here, channel.id)
+        self._secret = relay.health.pick_secret(channel, now, order.stick) if len(channel.secrets) > 1 else 0
+        return relay.targets.find(candidate, order, self._surface.format.id, self._secret)
 
     def _rewrite(self, target: Target, candidate: Candidate) -> tuple[bytes, bytes]:
         """Head and body for an endpoint that speaks the client's format."""
         form = self.carrier = self._surface.format  # which is the target's
         field = target.profile.limit_field
-        self.losses = self.told = () if self.limit is None else (self._order.peek.limit_field or field,)
+        self.losses = self.told = () if self.limit is None else (self.order.peek.limit_field or field,)
         change = Change(
             model=candidate.upstream_model,
             limit=self.limit,
             limit_field=field,
             ask_usage=target.profile.asks_usage,
         )
-        body = form.rewrite(self._body, self._order.peek, change)
+        body = form.rewrite(self._body, self.order.peek, change)
         return (self._pass_headers(target) if target.passes else target.head), body
 
     def _pass_headers(self, target: Target) -> bytes:
@@ -169,7 +221,7 @@ class Attempts:
         """Head and body for an endpoint that speaks another format."""
         if self._crossing is None:
             created = self._relay.clock.wall_ms() // 1_000
-            self._crossing = Crossing(self._surface.format, self._order, self._call, created)
+            self._crossing = Crossing(self._surface.format, self.order, self._call, created)
         change = Change(model=candidate.upstream_model, limit=self.limit)
         parcel = self._crossing.encode(target, self._body, change, thinking=candidate.thinking)
         if isinstance(parcel, Verdict):
@@ -178,13 +230,16 @@ class Attempts:
         return target.head + parcel.head, parcel.body
 
     def head_lines(self) -> bytes:
-        """What our header lines say of the answer: losses, a model on its way out, the channel to administrators."""
-        model = self._order.offer.model
-        if not self.told and not model.deprecation and not is_admin(self._reservation.key):
+        """What our header lines say of the answer: another model than was asked, losses, a model on
+        its way out, the channel to administrators."""
+        model, asked = self.order.offer.model, self.order.peek.model
+        if not self.told and not model.deprecation and model.name == asked and not is_admin(self._reservation.key):
             return b""
         lines = b""
+        if model.name != asked:
+            lines = b"x-yescale-model: %b\r\n" % quote(model.name).encode("ascii")
         if self.told:
-            lines = b"x-yescale-losses: %b\r\n" % ", ".join(self.told).encode("ascii", "replace")
+            lines += b"x-yescale-losses: %b\r\n" % ", ".join(self.told).encode("ascii", "replace")
         if model.deprecation:
             lines += deprecation_lines(model)
         if is_admin(self._reservation.key):
@@ -200,7 +255,8 @@ class Attempts:
         if self.current is None:
             return
         self.current = None
-        self._relay.health.end(self.channel)
+        if self.candidate is not None:
+            self._relay.health.end(self.candidate.channel, self._secret, probe=self._probe)
         took = int((self._relay.now() - self._sent_at) * 1_000)
         self.notes = (*self.notes, AttemptNote(channel=self.channel, status=status, failure=failure, ms=took))
 
@@ -211,8 +267,13 @@ class Attempts:
 
     def praise(self) -> None:
         """The channel answered."""
-        if self._relay.health.unwell:
-            self._relay.health.answered(self.channel, self._relay.now())
+        health, current, candidate = self._relay.health, self.current, self.candidate
+        if candidate is None:
+            return
+        if current is not None and current.first_byte_at:
+            health.time(self.channel, candidate.upstream_model, current.first_byte_at - self._sent_at)
+        if health.unwell:
+            health.answered(candidate.channel, self._secret, self._relay.now())
 
     def blame(self) -> None:
         """The channel failed: counted once per call, however often it was tried."""
@@ -232,18 +293,26 @@ class Attempts:
         candidate, relay = self.candidate, self._relay
         if candidate is None:
             return
+        channel, now = candidate.channel, relay.now()
         if verdict.rest_secret:
-            relay.health.rest_secret(candidate.channel, self._secret, relay.now(), relay.settings.secret_rest_s)
-            relay.link.rested(candidate.channel.id, self._secret, status)
+            relay.health.refuse_secret(channel, self._secret, now, status)
+            name = fingerprint(channel.secrets[self._secret]) if channel.secrets else ""
+            relay.link.rested(Rested(channel=channel.id, secret=self._secret, status=status, fingerprint=name))
+        elif verdict.spares and (wait or len(channel.secrets) > 1):
+            relay.health.rest_secret(channel, self._secret, now, wait or _BUSY_S)
         elif wait and not verdict.own:
-            relay.health.rest_secret(candidate.channel, self._secret, relay.now(), wait)
+            relay.health.rest_secret(channel, self._secret, now, wait)
 
     def line(self, ending: Ending, bill: Bill, backs: tuple[tuple[PurseId, Nano], ...], first_at: float) -> EndLine:
         """The call as the journal says it at its end. `first_at`: when the answer began; 0 = it did not."""
-        relay, key, order = self._relay, self._reservation.key, self._order
+        relay, key, order = self._relay, self._reservation.key, self.order
         exchange, candidate, now = self._exchange, self.candidate, relay.now()
         own_id = None if exchange is None else exchange.header(b"x-request-id")
+        model = order.offer.model.name
         note = f"{ending.note}; {bill.note}" if ending.note and bill.note else ending.note or bill.note
+        if model != order.peek.model:
+            instead = f"in place of {order.peek.model[:_MOST_ID]}"
+            note = f"{note}; {instead}" if note else instead
         return EndLine(
             n=0,
             id=self._call,
@@ -253,7 +322,7 @@ class Attempts:
             username=key.username,
             key_name=key.name,
             group=order.offer.group.name,
-            model=order.peek.model,
+            model=model,
             upstream_model="" if candidate is None else candidate.upstream_model,
             channel=self.channel,
             outcome=ending.outcome,
@@ -285,8 +354,12 @@ class Attempts:
             at_ms=relay.clock.wall_ms() - int((relay.now() - self._sent_at) * 1_000),
             key=self._reservation.key.id,
             account=self._reservation.key.account,
-            model=self._order.peek.model,
+            model=self.order.peek.model,
             channel=self.channel,
             reserved=self._reservation.amount,
-            stream=self._order.peek.stream,
+            stream=self.order.peek.stream,
         )
+
+
+def _limit(order: Order, reservation: Reservation) -> int:
+    return max(1, order.ceiling.output_tokens(reservation.amount))

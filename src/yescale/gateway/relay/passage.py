@@ -283,7 +283,7 @@ class Passage:
         self._tries.praise()
         kind = attempt.fields.get(b"content-type", b"")
         kind = kind if kind.startswith(answers.JSON) else answers.JSON  # some say text/plain of what is JSON
-        served = endings.measure(self._order, answer, body)
+        served = endings.measure(self._tries.order, answer, body)
         ending = self._well(200) if self._gone_at else _WELL
         self._settle(ending, served, partial(self._send_whole, kind, answer.translated or body))
 
@@ -355,7 +355,7 @@ class Passage:
             self._settle(Ending(outcome="client_gone", status=200, note="nothing was sent upstream"), None)
             return
         heard = self._tap.text_bytes if self._tap is not None else 0
-        self._drain_bytes = heard + endings.affordable_bytes(self._order, candidate.channel.drain_cost)
+        self._drain_bytes = heard + endings.affordable_bytes(self._tries.order, candidate.channel.drain_cost)
         attempt.resume()
         if candidate.channel.drain_s > 0:
             self._timer = self._relay.timers.start(candidate.channel.drain_s, self._drain_over)
@@ -466,7 +466,7 @@ class Passage:
             self._quiet = None
         if self._tries.current is not None:
             self._tries.close(self._tries.current.status, "")
-        bill = NOTHING if served is None else endings.bill(self._order, served)
+        bill = NOTHING if served is None else endings.bill(self._tries.order, served)
         self._amount = bill.amount
         backs = relay.purses.settle(self._reservation, bill.amount)
         if relay.journal.end(self._tries.line(ending, bill, backs, self._first_at)):

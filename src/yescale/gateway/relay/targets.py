@@ -23,7 +23,7 @@ from yescale.providers.provider import (
     header_lines,
 )
 from yescale.providers.registry import PROVIDERS
-from yescale.routing.table import Candidate
+from yescale.routing.table import Candidate, Table
 from yescale.wire.client import Origin
 
 LOG: Final = logging.getLogger("yescale.relay")
@@ -63,15 +63,18 @@ _Place = tuple[ChannelId, str, str, ProtocolId, bool, int]
 class Targets:
     """A cache that lives as long as a snapshot does. A channel that cannot be used is logged once and left out."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("_known", "_table")
 
-    def __init__(self) -> None:
+    def __init__(self, table: Table) -> None:
+        self._table = table
         self._known: dict[_Place, Target | None] = {}
 
     def find(self, candidate: Candidate, order: Order, spoken: ProtocolId, secret: int) -> Target | None:
         """The target, or None where the channel is not usable."""
         stream = order.peek.stream
         place = (candidate.channel.id, candidate.upstream_model, order.operation, spoken, stream, secret)
+        if order.table is not self._table:  # an older call: its channels may have been changed since
+            return _build(candidate, place)
         try:
             return self._known[place]
         except KeyError:

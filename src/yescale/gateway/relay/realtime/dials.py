@@ -23,11 +23,7 @@ class Dials(Attempts):
         """Ask a channel for a WebSocket. A verdict, where it cannot have one."""
         relay, channel, exchange = self._relay, candidate.channel, self._exchange
         now = relay.now()
-        self.candidate = candidate
-        self.channel = channel.id
-        self._tried = (*self._tried, channel.id)
-        self._secret = relay.health.pick_secret(channel, now) if len(channel.secrets) > 1 else 0
-        target = relay.targets.find(candidate, self._order, self._surface.format.id, self._secret)
+        target = self._aim(candidate, now)
         if (
             target is None
             or exchange is None
@@ -40,11 +36,11 @@ class Dials(Attempts):
         head = self._pass_headers(target)
         if _BETA_PROTOCOL in offered(exchange.fields.get(b"sec-websocket-protocol")):
             head += _BETA  # browsers can set no header
-        relay.health.begin(channel.id)
+        self._probe = relay.health.begin(channel, self._secret)
         self._sent_at = now
         if not self.notes:
             relay.journal.open(self._call, self._describe)
-        limits = deadlines(relay.settings, now - self._started)
+        limits = deadlines(relay.settings, now - self._started, channel.total_s)
         self.current = relay.client.dial(target.origin, head, self.dialer, limits, BOUNDS)
         return None
 
