@@ -93,6 +93,9 @@ class ControlSettings(Struct, frozen=True, kw_only=True):
     poll_s: Seconds = 1.0  # the change feed
     heartbeat_s: Seconds = 5.0  # of this node, written to the database
     trial_nano: Count = 1_000_000_000  # credit of a new account: $1
+    guard_s: Annotated[float, Meta(gt=0)] = 5.0  # how often channels are looked after
+    refused_s: Seconds = 600.0  # a channel whose every secret is refused for this long is disabled; 0 = never
+    probe_s: Seconds = 300.0  # between small calls that try whether such a channel works again
 
 
 class MemorySettings(Struct, frozen=True, kw_only=True):

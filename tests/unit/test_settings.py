@@ -124,7 +124,7 @@ def test_variables_of_clients_are_let_be(tmp_path: Path) -> None:
 def test_every_setting_travels_to_a_child_unchanged(tmp_path: Path, row: Any) -> None:
     other = {bool: "true", int: "4097", float: "77.5", str: "other", Path: str(tmp_path)}
     special = {"log_level": "debug", "database": "postgresql://h/d", "cert_file": "x", "key_file": "x"}
-    special["money.insufficient_funds_status"] = "403"
+    special |= {"money.insufficient_funds_status": "403", "routing.prefer": "latency", "routing.stick": "false"}
     kind = next((kind for kind in (bool, int, float, Path) if isinstance(row.default, kind)), str)
     text = str(tmp_path) if row.key == "home" else special.get(row.key, other[kind])
     pair = {"YESCALE_CERT_FILE": "x", "YESCALE_KEY_FILE": "x"}

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
@@ -61,6 +62,17 @@ def models_of(text: str) -> dict[str, str]:
     return {ours.strip(): theirs.strip() or ours.strip() for ours, _, theirs in pairs}
 
 
+def object_of(text: str) -> dict[str, Any]:
+    """An object of JSON, which may hold credentials: itself, `env:NAME` or `-`."""
+    try:
+        found = json.loads(read_secret(text))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ArgumentTypeError("it is no object of JSON")
+    return cast("dict[str, Any]", found)
+
+
 def _without_unlimited(given: dict[str, Any]) -> dict[str, Any]:
     """A key without a quota is unlimited; saying so changes nothing."""
     return {name: value for name, value in given.items() if name != "unlimited"}
@@ -95,6 +107,20 @@ RANK: Final = (
     Argument("--priority", kind=int, metavar="P", help="higher ones are tried first (0)"),
     Argument("--weight", kind=int, metavar="W", help="its share among channels of the same priority (1)"),
 )
+ROUTE: Final = (
+    Argument("--headers", kind=object_of, metavar="JSON", help="headers that it sets: an object, env:NAME or -"),
+    Argument(
+        "--body", kind=object_of, metavar="JSON", help='fields of bodies: {"set": {}, "default": {}, "remove": []}'
+    ),
+    Argument("--proxy", kind=read_secret, metavar="URL", help="http://user:password@host:port, env:NAME or -"),
+    Argument("--max-attempts", kind=int, metavar="N", help="times that one call may try it (0: as often as any)"),
+    Argument("--total-s", kind=float, metavar="S", help="how long one attempt may take (0: as long as any)"),
+    Argument("--drain-s", kind=float, metavar="S", help="how long to read on when a client has left (30)"),
+)
+ALIASES: Final = (
+    Argument("--fallback", kind=words_of, field="fallbacks", metavar="A,B", help="what is tried where none can answer"),
+    Argument("--alias-of", metavar="MODEL", help="the model that this is another name of"),
+)
 GROUPS_HELP: Final = "the groups that may use it"
 QUOTA: Final = (
     Argument("--quota", kind=int, apart="limit", metavar="Q", help="what it may spend: 500,000 quota are 1 USD"),
@@ -113,6 +139,7 @@ OPERATIONS: Final = (
             replace(MODELS, required=True),
             Argument("--groups", kind=words_of, default=("default",), metavar="G,H", help=f"{GROUPS_HELP} (default)"),
             *RANK,
+            *ROUTE,
         ),
     ),
     Operation(
@@ -127,11 +154,18 @@ OPERATIONS: Final = (
             MODELS,
             Argument("--groups", kind=words_of, metavar="G,H", help=GROUPS_HELP),
             *RANK,
+            *ROUTE,
         ),
     ),
     Operation(("channel", "list"), "show all channels, without their secrets"),
     Operation(("channel", "enable"), "let calls go to a channel again", (ID,)),
     Operation(("channel", "disable"), "let no more calls go to a channel", (ID,)),
+    Operation(
+        ("channel", "test"),
+        "make a small real call with each of a channel's secrets",
+        (ID, Argument("--model", metavar="MODEL", help="one that it serves (the first that can be tried)")),
+        verdict="ok",
+    ),
     Operation(("channel", "delete"), "take a channel away; its calls stay in the log", (ID,)),
     Operation(
         ("model", "add"),
@@ -143,7 +177,13 @@ OPERATIONS: Final = (
             Argument("--context", field="context_window", kind=int, metavar="TOKENS", help="its context window"),
             Argument("--max-output", kind=int, metavar="TOKENS", help="the most that it answers"),
             Argument("--operations", kind=words_of, metavar="O", help="what it does: chat, embed (chat)"),
+            *ALIASES,
         ),
+    ),
+    Operation(
+        ("model", "edit"),
+        "change what stands behind a model; what is not given stays",
+        (Argument("name", metavar="MODEL", help="the model"), *ALIASES),
     ),
     Operation(("model", "list"), "show the catalogue"),
     Operation(("model", "enable"), "offer a model again", (Argument("name", metavar="MODEL", help="the model"),)),

@@ -20,6 +20,7 @@ from yescale.control.context import Context
 from yescale.control.conversations import sweep
 from yescale.control.desk import FrontDesk
 from yescale.control.draws import Draws, Lender
+from yescale.control.guard import Guard
 from yescale.control.heartbeat import Heartbeat
 from yescale.control.http import HttpServer, build_app
 from yescale.control.internal import Badge, LinkServer
@@ -99,6 +100,7 @@ async def offline(settings: Settings) -> AsyncGenerator[Context]:
                 vault=vault,
                 trial=settings.control.trial_nano,
                 note_file=settings.home / NOTE_FILE,
+                ca_file=settings.upstream_ca_file,
             )
         finally:
             await database.close()
@@ -175,6 +177,9 @@ def _compose(settings: Settings, database: Database, vault: Vault) -> Control:
         note_file=settings.home / NOTE_FILE,
         catch_up=settlement.catch_up_soon,
         announce=feed.announce,
+        wellness=workers.wellness,
+        snapshot=lambda: snapshots.current,
+        ca_file=settings.upstream_ca_file,
         recall=workers.recall_soon,
     )
     link = LinkServer(FrontDesk(context, node), workers, draws, Badge(node, vault.pepper), MemoryServer(context))
@@ -201,6 +206,7 @@ async def _serving(settings: Settings, control: Control) -> AsyncGenerator[None]
         control.tokens.run(control.renew),
         control.heartbeat.run(settings.control.heartbeat_s, settings.money.lost_node_s),
         sweep(control.context),
+        Guard(control.context, settings.control).run(),
     )
     try:
         async with _run_beside(loops):

@@ -3,12 +3,14 @@
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from yescale.control.market import Market
 from yescale.control.secrets import Vault
+from yescale.control.wellness import Wellness
 from yescale.domain.ids import PurseId
 from yescale.domain.money import NANO_PER_USD, Nano
+from yescale.domain.snapshot import Snapshot
 from yescale.store.database import Database
 from yescale.tuning import MemorySettings
 
@@ -19,6 +21,11 @@ async def _nothing() -> None:
 
 def _no_one(purse: PurseId) -> None:
     """Offline no one holds money."""
+
+
+def _no_snapshot() -> Snapshot:
+    """Offline no one serves."""
+    return Snapshot(version=0)
 
 
 class Context(Struct, frozen=True, kw_only=True):
@@ -32,4 +39,7 @@ class Context(Struct, frozen=True, kw_only=True):
     note_file: Path | None = None  # bootstrap.json: where the first password stands until it is changed
     catch_up: Callable[[], Awaitable[None]] = _nothing  # before money is read: settle the journals
     announce: Callable[[], Awaitable[None]] = _nothing  # after a write: pass the changes on at once
+    wellness: Wellness = field(default_factory=Wellness)  # what this node's workers say of their channels
+    snapshot: Callable[[], Snapshot] = _no_snapshot  # what workers serve from
+    ca_file: str = ""  # certificates that upstreams may prove themselves by, besides the system's
     recall: Callable[[PurseId], None] = _no_one  # leases hold more than a lowered limit leaves

@@ -13,11 +13,11 @@ from fastapi import FastAPI
 
 from yescale.control import billing_api, health_api, responses_api, system_api
 from yescale.control.answers import ANSWERS, RequestIds
-from yescale.control.api import account
+from yescale.control.api import account, channels, routes
 from yescale.control.context import Context
 
 _LOG: Final = logging.getLogger(__name__)
-PARTS: Final = (system_api, billing_api, responses_api, health_api, account)
+PARTS: Final = (system_api, billing_api, responses_api, health_api, account, channels, routes)
 _BACKLOG: Final = 2048
 _KEEP_ALIVE_S: Final = 75
 

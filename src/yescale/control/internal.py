@@ -25,6 +25,7 @@ from yescale.domain.link import (
     AskKey,
     Draw,
     Drawn,
+    Felt,
     FromWorker,
     Hello,
     KeyAnswer,
@@ -168,9 +169,8 @@ class LinkServer:
                     connection.send(await self._find_key(message.hash))
                 case Draw():
                     await self._draw(message, connection)
-                case Recalled():
-                    if connection.hello is not None:
-                        self._workers.recalled(connection.hello.incarnation, message.id)
+                case Recalled() | Felt():
+                    self._note(message, connection)
                 case Rested() | Unpriced():
                     await self._desk.report(message)
                 case AskAdmin():
@@ -183,6 +183,15 @@ class LinkServer:
             _LOG.exception("a %s of the link was not answered", type(message).__name__)
         finally:
             slots.release()
+
+    def _note(self, message: Recalled | Felt, connection: Connection) -> None:
+        if connection.hello is None:
+            return
+        worker = connection.hello.incarnation
+        if isinstance(message, Recalled):
+            self._workers.recalled(worker, message.id)
+        else:
+            self._workers.wellness.hear(worker, message)
 
     async def _find_key(self, hashed: bytes) -> KeyAnswer:
         try:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from yescale.control.frames import encode_frame
+from yescale.control.wellness import Wellness
 from yescale.domain.ids import Incarnation, PurseId
 from yescale.domain.link import Alive, FromControl, Hello, Publish, Recall
 from yescale.domain.memory import FromMemory
@@ -63,6 +64,7 @@ class Workers:
         self._rounds: dict[int, Round] = {}
         self._last_round = 0
         self._node_lives = False
+        self.wellness = Wellness()
         self.snapshot_frame = encode_frame(Publish(snapshot=Snapshot(version=0)))  # the newest, encoded once for all
 
     def __len__(self) -> int:
@@ -86,6 +88,7 @@ class Workers:
         """A connection ended; who waits for an answer of that worker waits no longer."""
         if self._connections.get(incarnation) is connection:
             del self._connections[incarnation]
+            self.wellness.forget(incarnation)
             for open_round in self._rounds.values():
                 open_round.strike(incarnation)
 

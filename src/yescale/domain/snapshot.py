@@ -72,10 +72,10 @@ class Channel(Struct, frozen=True, kw_only=True):
     groups: tuple[str, ...]
     priority: int = 0  # higher first
     weight: int = 1
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])  # in place of the gateway's; "" takes one away
     drain_s: float = 30.0  # how long to read on for the usage after a client left
     drain_cost: Nano = NANO_PER_USD // 20  # and how much of further output that may cost
-    body: Overrides = NO_OVERRIDES
+    body: Overrides | None = None
     proxy: str = ""  # http://user:password@host:port, through which it is reached
     max_attempts: int = 0  # times that one call may try it; 0 = as often as the setting lets it
     total_s: float = 0.0  # of one attempt; 0 = as long as the setting lets it

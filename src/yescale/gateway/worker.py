@@ -29,6 +29,7 @@ from yescale.gateway.link import Link
 from yescale.gateway.memory import Memory
 from yescale.gateway.purses import Purses
 from yescale.gateway.relay.relay import Relay
+from yescale.gateway.relay.reporting import Reporter
 from yescale.settings import Settings
 from yescale.wire.client import Client, Origin
 from yescale.wire.server import Server
@@ -113,6 +114,7 @@ class Worker:
             rng=self._rng,
             routing=settings.routing,
         )
+        Reporter(relay.health, link, timers, loop.time)
         relay.publish(first.result())
         link.on_snapshot(relay.publish)
         return relay

@@ -93,7 +93,7 @@ class Table:
             tiers=tiers,
             tariff=tariff,
             rates=rates,
-            chooses=any(len(tier.candidates) > 1 or len(tier.candidates[0].channel.secrets) > 1 for tier in tiers),
+            chooses=any(len(tier.candidates) > 1 or _has_secrets(tier) for tier in tiers),
             caches=any(rule.meter in _CACHES for rule in self.book.rules(model.priced_as)),
         )
         if name in self._models:  # not what a wildcard lets through, which is without end
@@ -146,6 +146,11 @@ def _plain(name: ModelName) -> ModelName:
     """The name without the suffix that makes its model think."""
     plain = name.removesuffix(THINKING)
     return name if plain.endswith("*") else ModelName(plain)
+
+
+def _has_secrets(tier: Tier) -> bool:
+    """Whether a channel of it has several."""
+    return any(len(candidate.channel.secrets) > 1 for candidate in tier.candidates)
 
 
 def _with_thinking(tier: Tier) -> Tier:
@@ -232,10 +237,16 @@ def _part(tier: Tier, operation: str, spoken: ProtocolId) -> Iterable[Tier]:
     native: list[Candidate] = []
     foreign: list[Candidate] = []
     for candidate in tier.candidates:
-        provider = PROVIDERS.get(candidate.channel.provider)
-        endpoint = None if provider is None else provider.endpoint(operation, spoken)
-        if provider is None:  # its attempt says so in the log
-            foreign.append(candidate)
-        elif endpoint is not None:
-            (native if endpoint.format.id == spoken else foreign).append(candidate)
+        said = speaks(candidate, operation, spoken)
+        if said is not None:
+            (native if said else foreign).append(candidate)
     return (_tier(part) for part in (native, foreign) if part)
+
+
+def speaks(candidate: Candidate, operation: str, spoken: ProtocolId) -> bool | None:
+    """Whether a channel's provider speaks the client's format; None = it cannot do the operation at all."""
+    provider = PROVIDERS.get(candidate.channel.provider)
+    if provider is None:
+        return False  # its attempt says so in the log
+    endpoint = provider.endpoint(operation, spoken)
+    return None if endpoint is None else endpoint.format.id == spoken

@@ -56,6 +56,8 @@ class CatalogueEntry(Struct, frozen=True, kw_only=True):
     release_date: str | None = None
     alternative_info: str | None = None
     notes: str = ""
+    fallbacks: tuple[ModelName, ...] = ()
+    alias_of: str = ""
 
     @property
     def model(self) -> Model:
@@ -72,6 +74,8 @@ class CatalogueEntry(Struct, frozen=True, kw_only=True):
             operations=self.operations,
             deprecation=self.is_deprecation,
             alternative=self.alternative_info or "",
+            alias_of=ModelName(self.alias_of),
+            fallbacks=self.fallbacks,
         )
 
 
@@ -83,7 +87,7 @@ class CatalogueRow(CatalogueEntry, frozen=True, kw_only=True):
     updated_ms: int
 
 
-_JSON: Final = frozenset({"input_modalities", "output_modalities", "operations"})
+_JSON: Final = frozenset({"input_modalities", "output_modalities", "operations", "fallbacks"})
 _SELECT: Final = select(*[models.c[name] for name in CatalogueRow.__struct_fields__]).order_by(models.c.name)
 _BY_NAME: Final = _SELECT.where(models.c.name == bindparam("model"))
 _SET: Final = either(

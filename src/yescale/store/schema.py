@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-NEWEST: Final = "0003"  # the revision that this version works with: the last file of `migrations/versions`
+NEWEST: Final = "0007"  # the revision that this version works with: the last file of `migrations/versions`
 _TABLE: Final = "alembic_version"
 _REVISION: Final = text(f"SELECT version_num FROM {_TABLE}")  # noqa: S608  our own constant
 

@@ -9,7 +9,7 @@ import asyncio
 import base64
 import re
 import socket
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -83,17 +83,15 @@ async def open_tunnel(loop: asyncio.AbstractEventLoop, proxy: Proxy, host: str, 
     if not found:
         raise ProxyRefused("the proxy has no address")
     family, kind, number, _, address = found[0]
-    sock = socket.socket(family, kind, number)
-    try:
+    with ExitStack() as stack:
+        sock = stack.enter_context(socket.socket(family, kind, number))
         sock.setblocking(False)
         with suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await loop.sock_connect(sock, address)
         await loop.sock_sendall(sock, proxy.ask(host, port))
         await _hear(loop, sock)
-    except BaseException:
-        sock.close()
-        raise
+        stack.pop_all()
     return sock
 
 

@@ -14,6 +14,7 @@ from yescale.domain.link import (
     AskKey,
     Draw,
     Drawn,
+    Felt,
     FromControl,
     FromWorker,
     Granted,
@@ -56,6 +57,7 @@ class Control:
         self.granted: dict[PurseId, int] = {}
         self.rested: list[Rested] = []
         self.unpriced: list[str] = []
+        self.felt: list[Felt] = []
         self.asked: list[bytes] = []  # requests on the public socket
         self._writers: list[asyncio.StreamWriter] = []
         self._servers: list[asyncio.Server] = []
@@ -99,6 +101,8 @@ class Control:
                 return [self._draw(message)]
             case Rested():
                 self.rested.append(message)
+            case Felt():
+                self.felt.append(message)
             case Unpriced(model=model):
                 self.unpriced.append(model)
             case _:

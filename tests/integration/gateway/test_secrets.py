@@ -139,3 +139,19 @@ async def test_a_wide_name_of_a_channel_serves_the_catalogue(rig: Rig) -> None:
     await rig.publish(replace(snapshot, channels=(wide,)))
     assert await call(rig) == [200]
     assert rig.first.visits[0].json["model"] == "theirs-4o"
+
+
+async def test_control_hears_how_channels_are_soon_after_that_changed(rig: Rig) -> None:
+    await give(rig, SECRETS[:2])
+    rig.first.script = refusing({SECRETS[0]}, 401)
+    assert await call(rig, 4) == [200] * 4
+
+    def told() -> bool:
+        return any(each.secrets and each.speeds for felt in rig.control.felt for each in felt.channels)
+
+    await rig.until(told)
+    (channel,) = rig.control.felt[-1].channels
+    assert (channel.channel, channel.rest_s, channel.load) == (1, 0.0, 0)
+    assert [(each.fingerprint, each.status) for each in channel.secrets] == [(fingerprint(SECRETS[0]), 401)]
+    assert 0 < channel.speeds["gpt-4o"] < 5
+    assert len(rig.control.felt) <= 4, "changes that come together go in one message"

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from yescale.control.context import Context
-from yescale.control.operations import catalogue, channels, keys, logs, money, system, users
+from yescale.control.operations import catalogue, channels, keys, logs, money, probes, system, users
 from yescale.control.operations.refusals import OperationRefused
 
 
@@ -27,8 +27,10 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         "channel enable": Operation(channels.OneChannel, channels.enable_channel),
         "channel disable": Operation(channels.OneChannel, channels.disable_channel),
         "channel matches": Operation(channels.MatchSecrets, channels.match_secrets),
+        "channel test": Operation(probes.ProbeChannel, probes.probe_channel),
         "channel delete": Operation(channels.OneChannel, channels.remove_channel),
         "model add": Operation(catalogue.AddModel, catalogue.add_model),
+        "model edit": Operation(catalogue.EditModel, catalogue.edit_model),
         "model list": Operation(catalogue.ListModels, catalogue.list_all_models),
         "model enable": Operation(catalogue.OneModel, catalogue.enable_model),
         "model disable": Operation(catalogue.OneModel, catalogue.disable_model),

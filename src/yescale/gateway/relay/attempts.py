@@ -18,6 +18,7 @@ from yescale.gateway.relay.relay import Relay
 from yescale.gateway.relay.targets import Target
 from yescale.gateway.relay.verdicts import FIRST, UNUSABLE, Verdict, deadlines, judge_answer, retry_after, with_wait
 from yescale.gateway.surfaces import Surface
+from yescale.protocols.overriding import override
 from yescale.protocols.passthrough import Carrier, Change, UpstreamError
 from yescale.providers.provider import BadChannel, Blame
 from yescale.routing.plan import choose
@@ -164,6 +165,8 @@ class Attempts:
         if isinstance(parcel, Verdict):
             return parcel
         head, body = parcel
+        if channel.body is not None:
+            body = override(body, channel.body)
         if target.signing is not None:
             try:
                 head += target.signing.lines(body, relay.clock.wall_ms() // 1_000)

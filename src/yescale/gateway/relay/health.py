@@ -93,7 +93,7 @@ class ChannelHealth:
     and the provider's name of the model. `changed` hears when what is unwell does.
     """
 
-    __slots__ = ("_busy", "_rng", "_settings", "by_speed", "changed", "full", "loads", "speeds", "unwell")
+    __slots__ = ("_busy", "_rng", "_settings", "by_speed", "changed", "full", "loads", "speeds", "untold", "unwell")
 
     def __init__(self, settings: RelaySettings, rng: Random, *, by_speed: bool = False) -> None:
         self._settings = settings
@@ -101,6 +101,7 @@ class ChannelHealth:
         self._busy: dict[tuple[ChannelId, str], int] = {}  # of channels with several secrets
         self.by_speed = by_speed
         self.changed: Callable[[], None] = say_nothing
+        self.untold = True  # nobody has been told yet that answers came
         self.unwell: dict[ChannelId, _State] = {}
         self.full: set[ChannelId] = set()
         self.loads: dict[ChannelId, int] = {}
@@ -181,6 +182,9 @@ class ChannelHealth:
             self.speeds[place] = known + (seconds - known) * _NEWEST
         elif len(self.speeds) < _MOST_SPEEDS:
             self.speeds[place] = seconds
+        if self.untold:
+            self.untold = False
+            self.changed()
 
     def fail(self, channel: ChannelId, account: AccountId, now: float) -> None:
         """A call failed by the channel's fault. One account alone must see twice as many failures to rest it:

@@ -4,6 +4,7 @@ import logging
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from yescale.domain.ids import ChannelId, ProtocolId
 from yescale.domain.profile import Profile
@@ -25,6 +26,7 @@ from yescale.providers.provider import (
 from yescale.providers.registry import PROVIDERS
 from yescale.routing.table import Candidate, Table
 from yescale.wire.client import Origin
+from yescale.wire.proxy import Proxy
 
 LOG: Final = logging.getLogger("yescale.relay")
 _MOST: Final = 10_000  # of what is kept: a wildcard lets any name of a model through
@@ -103,12 +105,14 @@ def _build(candidate: Candidate, place: _Place) -> Target | None:
     )
     try:
         origin, _ = Origin.parse((channel.base_url or provider.base_url).partition("?")[0])
+        if channel.proxy:
+            origin = replace(origin, via=Proxy.parse(channel.proxy))
         head = build_head(channel, provider, request)
     except BadChannel as error:
         LOG.error("%s; mend the channel", error)  # noqa: TRY400 - no defect: no traceback
         return None
     except ValueError:  # its text would hold the address, which may hold a password
-        LOG.error("channel %d has a base URL that cannot be used; mend it", channel.id)  # noqa: TRY400 - as above
+        LOG.error("channel %d has a base URL or a proxy that cannot be used; mend it", channel.id)  # noqa: TRY400 - as above
         return None
     return Target(
         origin=origin,

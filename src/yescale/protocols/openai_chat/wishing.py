@@ -49,14 +49,15 @@ _STRING: Final = msgspec.json.Encoder()
 def read_wishes(body: bytes, wire: WireChat) -> Wishes | Fault:
     """The wishes of a body, and the body without their fields. Where it says no `model`, `models` begins with it."""
     wanted, told = read(_PROVIDER, bytes(wire.provider), "provider"), read(_USAGE, bytes(wire.usage), "usage")
-    models = read(_MODELS, bytes(wire.models), "models")
+    models: tuple[str, ...] | Fault | None = read(_MODELS, bytes(wire.models), "models")
     if isinstance(wanted, Fault):
         known = ", ".join(WireProvider.__struct_fields__)
         return wrong(wanted.param or "provider", f"{wanted.message} Here 'provider' may hold {known}.")
-    for amiss in (told, models):
-        if isinstance(amiss, Fault):
-            return amiss
-    others = tuple(ModelName(name) for name in (models if isinstance(models, tuple) else ()))
+    if isinstance(told, Fault):
+        return told
+    if isinstance(models, Fault):
+        return models
+    others = tuple(map(ModelName, models or ()))
     try:
         body = _cut_all(body)
         if others and not wire.model:
@@ -66,7 +67,7 @@ def read_wishes(body: bytes, wire: WireChat) -> Wishes | Fault:
         return wrong(str(twice), f"'{twice}' is said twice; say it once.")
     except fields.TooManyMarks:
         return wrong(None, "The request is nested or repeated too much to be read; send it in the usual form.")
-    asked = isinstance(told, WireUsage) and told.include is True
+    asked = told is not None and told.include is True
     return Wishes(
         body=body,
         preferences=None if wanted is None else _preferences(wanted),
