@@ -115,6 +115,7 @@ ROUTE: Final = (
     Argument("--proxy", kind=read_secret, metavar="URL", help="http://user:password@host:port, env:NAME or -"),
     Argument("--max-attempts", kind=int, metavar="N", help="times that one call may try it (0: as often as any)"),
     Argument("--total-s", kind=float, metavar="S", help="how long one attempt may take (0: as long as any)"),
+    Argument("--bills-failures", kind=truth_of, metavar="yes|no", help="it charges for attempts that fail (no)"),
     Argument("--drain-s", kind=float, metavar="S", help="how long to read on when a client has left (30)"),
 )
 ALIASES: Final = (

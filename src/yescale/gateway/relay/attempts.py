@@ -9,11 +9,12 @@ from yescale.domain.journal import AttemptNote, EndLine, OpenCall
 from yescale.domain.link import Rested
 from yescale.domain.money import Nano
 from yescale.domain.snapshot import fingerprint
+from yescale.domain.usage import Usage
 from yescale.gateway.admission import Order, is_admin
 from yescale.gateway.answers import deprecation_lines
 from yescale.gateway.leases import Reservation
 from yescale.gateway.relay.crossing import Crossing
-from yescale.gateway.relay.endings import Bill, Ending
+from yescale.gateway.relay.endings import Bill, Ending, bill_failure
 from yescale.gateway.relay.relay import Relay
 from yescale.gateway.relay.targets import Target
 from yescale.gateway.relay.verdicts import FIRST, UNUSABLE, Verdict, deadlines, judge_answer, retry_after, with_wait
@@ -62,6 +63,7 @@ class Attempts:
         "losses",
         "notes",
         "order",
+        "owed",
         "told",
     )
 
@@ -90,6 +92,7 @@ class Attempts:
         if reservation.amount < order.ceiling.most and order.peek.declared is None:
             self.limit = _limit(order, reservation)
         self.losses: tuple[str, ...] = ()  # what could not be said, and the field that carries that limit
+        self.owed: tuple[Bill, ...] = ()  # for attempts that failed and whose provider charges for them
         self.told: tuple[str, ...] = ()  # those of them that the client is told of
         self.carrier: Carrier = surface.format  # how the current attempt's answer is read
         self._crossing: Crossing | None = None
@@ -282,6 +285,13 @@ class Attempts:
         """The channel failed: counted once per call, however often it was tried."""
         if self._tried.count(self.channel) == 1:
             self._relay.health.fail(self.channel, self._reservation.key.account, self._relay.now())
+
+    def owe(self, usage: Usage | None) -> None:
+        """The attempt failed, having reported this."""
+        if self.candidate is not None and self.candidate.channel.bills_failures:
+            owed = bill_failure(self.order, usage)
+            if owed.amount:
+                self.owed = (*self.owed, owed)
 
     def judge(self, attempt: Attempt, body: bytes) -> tuple[Verdict, UpstreamError]:
         """What an answer means that is none, and what it says; a secret that it complains of is left alone."""

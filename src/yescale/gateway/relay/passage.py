@@ -122,6 +122,8 @@ class Passage:
         self._tries.close(status, failure)
         if verdict.counts:
             self._tries.blame()
+        if self._tap is not None:
+            self._tries.owe(self._tap.usage)
         self._pipe, self._tap, self._size = None, None, 0
         self._parts.clear()
         if self._gone_at:
@@ -467,6 +469,8 @@ class Passage:
         if self._tries.current is not None:
             self._tries.close(self._tries.current.status, "")
         bill = NOTHING if served is None else endings.bill(self._tries.order, served)
+        if self._tries.owed:
+            bill = endings.add_failures(bill, self._tries.owed)
         self._amount = bill.amount
         backs = relay.purses.settle(self._reservation, bill.amount)
         if relay.journal.end(self._tries.line(ending, bill, backs, self._first_at)):
