@@ -16,12 +16,7 @@ class Health(Protocol):
 
     @property
     def unwell(self) -> Collection[ChannelId]:
-        """Those that may be resting."""
-        ...
-
-    @property
-    def full(self) -> Collection[ChannelId]:
-        """Those that may carry no further call."""
+        """Those that may be resting or full."""
         ...
 
     @property
@@ -59,7 +54,7 @@ def choose(
     """
     for tier in tiers:
         eligible: Tier | None = tier
-        if tried or health.unwell or health.full:
+        if tried or health.unwell:
             eligible = _leave_out_blocked(tier, health, now, tried)
             if eligible is None:
                 continue
@@ -76,14 +71,10 @@ def choose(
 
 
 def _leave_out_blocked(tier: Tier, health: Health, now: float, tried: Collection[ChannelId]) -> Tier | None:
-    left = tuple(c for c in tier.candidates if c.channel.id not in tried and not _blocked(c.channel.id, health, now))
+    left = tuple(c for c in tier.candidates if c.channel.id not in tried and not health.resting(c.channel.id, now))
     if len(left) == len(tier.candidates):
         return tier
     return Tier(left, tuple(accumulate(max(1, c.channel.weight) for c in left))) if left else None
-
-
-def _blocked(channel: ChannelId, health: Health, now: float) -> bool:
-    return channel in health.full or health.resting(channel, now)
 
 
 def _stay(stick: int, candidates: tuple[Candidate, ...], loads: Mapping[ChannelId, int]) -> Candidate:

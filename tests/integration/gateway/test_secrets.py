@@ -153,5 +153,5 @@ async def test_control_hears_how_channels_are_soon_after_that_changed(rig: Rig) 
     (channel,) = rig.control.felt[-1].channels
     assert (channel.channel, channel.rest_s, channel.load) == (1, 0.0, 0)
     assert [(each.fingerprint, each.status) for each in channel.secrets] == [(fingerprint(SECRETS[0]), 401)]
-    assert 0 < channel.speeds["gpt-4o"] < 5
+    assert 0 <= channel.speeds["gpt-4o"] < 5
     assert len(rig.control.felt) <= 4, "changes that come together go in one message"

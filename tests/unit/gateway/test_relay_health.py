@@ -205,3 +205,18 @@ def test_the_report_names_secrets_by_fingerprint_alone() -> None:
     assert 30.0 < secret.rest_s < 70.0
     assert felt.rest_s == 0.0
     assert felt.speeds == {"m": 0.6}
+
+
+def test_a_full_channel_gets_no_call_until_it_is_full_no_more() -> None:
+    made = health()
+    made.fill(CHANNEL.id, full=True)
+    assert made.resting(CHANNEL.id, 0.0)
+    made.answered(CHANNEL, 0, 0.0)
+    assert made.resting(CHANNEL.id, 0.0), "an answer does not empty it"
+    made.fill(CHANNEL.id, full=False)
+    assert made.unwell == {}
+    made.fill(CHANNEL.id, full=False)
+    attempt(made, ONE, 0.0)
+    made.fill(CHANNEL.id, full=True)
+    made.fill(CHANNEL.id, full=False)
+    assert CHANNEL.id in made.unwell, "its failure is not forgotten"

@@ -26,10 +26,9 @@ class Known:
         full: Collection[int] = (),
         speeds: dict[int, float] | None = None,
     ) -> None:
-        self.full = {ChannelId(channel) for channel in full}
         self.by_speed = speeds is not None
         self.speeds = {(ChannelId(channel), "gpt-4o"): speed for channel, speed in (speeds or {}).items()}
-        self.unwell = {ChannelId(channel) for channel in resting}
+        self.unwell = {ChannelId(channel) for channel in (*resting, *full)}
         self.loads = {ChannelId(channel): calls for channel, calls in (busy or {}).items()}
 
     def resting(self, channel: ChannelId, now: float) -> bool:

@@ -4,6 +4,8 @@ import logging
 from typing import Final
 from urllib.parse import quote
 
+from msgspec.structs import replace
+
 from yescale.domain.ids import CallId, ChannelId, PurseId
 from yescale.domain.journal import AttemptNote, EndLine, OpenCall
 from yescale.domain.link import Rested
@@ -15,9 +17,19 @@ from yescale.gateway.answers import deprecation_lines
 from yescale.gateway.leases import Reservation
 from yescale.gateway.relay.crossing import Crossing
 from yescale.gateway.relay.endings import Bill, Ending, bill_failure
+from yescale.gateway.relay.health import ONLY
 from yescale.gateway.relay.relay import Relay
 from yescale.gateway.relay.targets import Target
-from yescale.gateway.relay.verdicts import FIRST, UNUSABLE, Verdict, deadlines, judge_answer, retry_after, with_wait
+from yescale.gateway.relay.verdicts import (
+    FIRST,
+    NEGLIGIBLE_S,
+    UNUSABLE,
+    Verdict,
+    deadlines,
+    judge_answer,
+    retry_after,
+    with_wait,
+)
 from yescale.gateway.surfaces import Surface
 from yescale.protocols.overriding import override
 from yescale.protocols.passthrough import Carrier, Change, UpstreamError
@@ -45,13 +57,12 @@ class Attempts:
         "_call",
         "_crossing",
         "_exchange",
-        "_here",
-        "_left",
         "_probe",
         "_relay",
         "_reservation",
         "_secret",
         "_sent_at",
+        "_since",
         "_started",
         "_surface",
         "_tried",
@@ -71,18 +82,17 @@ class Attempts:
         self._relay = relay
         self._surface = surface
         self.order = order
-        self._left = order.rest
         self._reservation = reservation
         self._call = CallId("")
         self._blame: tuple[Blame, ...] = ()  # what the current attempt's provider means by its errors
         self._body = b""
         self._exchange: Exchange | None = None
         self._started = 0.0
-        self._secret = 0
+        self._secret = ONLY
         self._probe = False
         self._sent_at = 0.0
         self._tried: tuple[ChannelId, ...] = ()
-        self._here: tuple[ChannelId, ...] = ()  # those of them for the model that is being tried
+        self._since = 0  # from which of them on they are for the model that is being tried
         self.candidate: Candidate | None = None
         self.channel = ChannelId(0)  # of the current or the last candidate; 0 = there was none
         self.current: Attempt | None = None
@@ -115,7 +125,7 @@ class Attempts:
         if not verdict.retry or now - self._started >= self._relay.settings.total_s:
             return None
         step = self._pick_here(verdict, now)
-        while step is None and self._left:
+        while step is None and self.order.rest:
             self._go_on()
             step = self._pick_here(FIRST, now)
         if step is not None:
@@ -126,13 +136,13 @@ class Attempts:
 
     def _pick_here(self, verdict: Verdict, now: float) -> Candidate | None:
         """A candidate for the model that is being tried; a channel that another was tried on comes last."""
-        relay, order = self._relay, self.order
-        if len(self._here) >= relay.settings.max_attempts:
+        relay, order, here = self._relay, self.order, self._tried[self._since :]
+        if len(here) >= relay.settings.max_attempts:
             return None
         tiers = order.offer.tiers
         other = choose(tiers, relay.health, now, relay.rng, self._tried, order.stick)
-        if other is None and len(self._here) < len(self._tried):
-            other = choose(tiers, relay.health, now, relay.rng, self._here, order.stick)
+        if other is None and self._since:
+            other = choose(tiers, relay.health, now, relay.rng, here, order.stick)
         if other is not None or not verdict.spares or self.candidate is None:
             return other
         several = len(self.candidate.channel.secrets) > 1
@@ -140,16 +150,17 @@ class Attempts:
 
     def _may_repeat(self, now: float) -> bool:
         """Whether the last channel may be tried once more."""
-        if self.candidate is None or self.channel not in self._here:
+        here = self._tried[self._since :]
+        if self.candidate is None or self.channel not in here:
             return False
         most = self.candidate.channel.max_attempts or self._relay.settings.max_attempts
-        in_bounds = len(self._here) < self._relay.settings.max_attempts and self._here.count(self.channel) < most
+        in_bounds = len(here) < self._relay.settings.max_attempts and here.count(self.channel) < most
         return in_bounds and not self._relay.health.resting(self.channel, now)
 
     def _go_on(self) -> None:
         """To the next model: it is charged at its own price."""
-        self.order, self._left = self._left[0], self._left[1:]
-        self._here = ()
+        self.order = replace(self.order.rest[0], rest=self.order.rest[1:])
+        self._since = len(self._tried)
         self._crossing = None
         short = self._reservation.amount < self.order.ceiling.most and self.order.peek.declared is None
         self.limit = _limit(self.order, self._reservation) if short else None
@@ -180,7 +191,9 @@ class Attempts:
         self._sent_at = now
         if not self.notes:
             relay.journal.open(self._call, self._describe)
-        limits = deadlines(relay.settings, now - self._started, channel.total_s)
+        spent, limits = now - self._started, relay.settings.deadlines
+        if channel.total_s or spent >= NEGLIGIBLE_S:
+            limits = deadlines(relay.settings, spent, channel.total_s)
         self.current = relay.client.send(target.origin, head, body, sink, limits, replayable=True)
         return None
 
@@ -190,8 +203,7 @@ class Attempts:
         self.candidate = candidate
         self.channel = channel.id
         self._tried = (*self._tried, channel.id)
-        self._here = (*self._here, channel.id)
-        self._secret = relay.health.pick_secret(channel, now, order.stick) if len(channel.secrets) > 1 else 0
+        self._secret = relay.health.pick_secret(channel, now, order.stick) if len(channel.secrets) > 1 else ONLY
         return relay.targets.find(candidate, order, self._surface.format.id, self._secret)
 
     def _rewrite(self, target: Target, candidate: Candidate) -> tuple[bytes, bytes]:
@@ -276,7 +288,7 @@ class Attempts:
         health, current, candidate = self._relay.health, self.current, self.candidate
         if candidate is None:
             return
-        if current is not None and current.first_byte_at:
+        if (health.untold or health.by_speed) and current is not None and current.first_byte_at:
             health.time(self.channel, candidate.upstream_model, current.first_byte_at - self._sent_at)
         if health.unwell:
             health.answered(candidate.channel, self._secret, self._relay.now())
@@ -310,7 +322,7 @@ class Attempts:
         if verdict.rest_secret:
             relay.health.refuse_secret(channel, self._secret, now, status)
             name = fingerprint(channel.secrets[self._secret]) if channel.secrets else ""
-            relay.link.rested(Rested(channel=channel.id, secret=self._secret, status=status, fingerprint=name))
+            relay.link.rested(Rested(channel=channel.id, secret=max(0, self._secret), status=status, fingerprint=name))
         elif verdict.spares and (wait or len(channel.secrets) > 1):
             relay.health.rest_secret(channel, self._secret, now, wait or _BUSY_S)
         elif wait and not verdict.own:

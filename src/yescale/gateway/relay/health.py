@@ -11,6 +11,7 @@ from yescale.gateway.callbacks import say_nothing
 from yescale.routing.sticking import nearest, place_of
 from yescale.tuning import RelaySettings
 
+ONLY: Final = -1  # the place of a channel's only secret: nothing is to be chosen, and nothing counted
 _MOST_FELT: Final = 1_000  # channels of one report
 _MOST_SPEEDS: Final = 10_000
 _NEWEST: Final = 0.2  # the share of the newest answer in a mean time to the first byte
@@ -37,10 +38,11 @@ class _Rest:
 class _State:
     """One channel. `account` is who saw the failures; None = nobody or several. `count`: how many secrets it has."""
 
-    __slots__ = ("account", "count", "failures", "probing", "rest_until", "secrets", "several")
+    __slots__ = ("account", "count", "failures", "full", "probing", "rest_until", "secrets", "several")
 
     def __init__(self) -> None:
         self.count = 1
+        self.full = False
         self.secrets: dict[str, _Rest] = {}
         self.rest_until = 0.0
         self.probing = False
@@ -56,7 +58,7 @@ class _State:
 
     def rests(self, now: float) -> bool:
         """Whether no call may go there."""
-        return now < self.rest_until or self.probing or self._dry(now)
+        return self.full or now < self.rest_until or self.probing or self._dry(now)
 
     def wakes_at(self, now: float) -> float:
         """When that ends."""
@@ -65,6 +67,11 @@ class _State:
 
     def _dry(self, now: float) -> bool:
         return len(self.secrets) >= self.count and all(rest.blocks(now) for rest in self.secrets.values())
+
+    @property
+    def well(self) -> bool:
+        """Whether there is nothing to remember."""
+        return not (self.failures or self.secrets or self.full)
 
     def probe(self, secret: str) -> bool:
         """An attempt starts; whether it is the first after a rest, which others wait for."""
@@ -88,12 +95,13 @@ class ChannelHealth:
     """Breakers: consecutive failures rest a channel, longer each time; one call then probes it. On the loop's clock.
 
     A secret is remembered as itself, not by its place in the list: one that replaces it begins well. `unwell` are the
-    channels that failed and have not answered since, or that have a secret that rests; `full` those that may carry no
-    further call; `loads`, how many calls each carries; `speeds`, seconds to the first byte, a moving mean per channel
-    and the provider's name of the model. `changed` hears when what is unwell does.
+    channels that failed and have not answered since, that have a secret that rests, or that are full (`fill`); `loads`,
+    how many calls each carries; `speeds`, seconds to the first byte, a moving mean per channel and the provider's name
+    of the model: of every call where they count for the choice, else of one now and then. `changed` hears when what is
+    unwell does.
     """
 
-    __slots__ = ("_busy", "_rng", "_settings", "by_speed", "changed", "full", "loads", "speeds", "untold", "unwell")
+    __slots__ = ("_busy", "_rng", "_settings", "by_speed", "changed", "loads", "speeds", "untold", "unwell")
 
     def __init__(self, settings: RelaySettings, rng: Random, *, by_speed: bool = False) -> None:
         self._settings = settings
@@ -103,12 +111,11 @@ class ChannelHealth:
         self.changed: Callable[[], None] = say_nothing
         self.untold = True  # nobody has been told yet that answers came
         self.unwell: dict[ChannelId, _State] = {}
-        self.full: set[ChannelId] = set()
         self.loads: dict[ChannelId, int] = {}
         self.speeds: dict[tuple[ChannelId, str], float] = {}
 
     def resting(self, channel: ChannelId, now: float) -> bool:
-        """Whether the channel must not be tried: it or all its secrets rest, or another call is probing it."""
+        """Whether the channel must not be tried: it or all its secrets rest, another call is probing it, it is full."""
         state = self.unwell.get(channel)
         return state is not None and state.rests(now)
 
@@ -123,7 +130,7 @@ class ChannelHealth:
         """
         secrets = channel.secrets
         if len(secrets) <= 1:
-            return 0
+            return ONLY
         state = self.unwell.get(channel.id)
         rests = {} if state is None else state.secrets
         awake = [i for i, secret in enumerate(secrets) if secret not in rests or not rests[secret].blocks(now)]
@@ -137,7 +144,7 @@ class ChannelHealth:
         """An attempt starts. The first after a rest is a probe (True): others stay away until it has ended."""
         number = channel.id
         self.loads[number] = self.loads.get(number, 0) + 1
-        if len(channel.secrets) > 1:
+        if secret >= 0:
             place = (number, channel.secrets[secret])
             self._busy[place] = self._busy.get(place, 0) + 1
         state = self.unwell.get(number)
@@ -146,7 +153,7 @@ class ChannelHealth:
     def end(self, channel: Channel, secret: int, *, probe: bool) -> None:
         """An attempt is over, however it went. Call it once for each `begin`, with what that said."""
         self.loads[channel.id] -= 1
-        if len(channel.secrets) > 1:
+        if secret >= 0:
             self._leave((channel.id, channel.secrets[secret]))
         state = self.unwell.get(channel.id)
         if probe and state is not None:
@@ -162,7 +169,7 @@ class ChannelHealth:
     def answered(self, channel: Channel, secret: int, now: float) -> None:
         """The channel answers calls: it is well, and so is this secret. Others of it that rest go on resting."""
         state = self.unwell.get(channel.id)
-        if state is None:
+        if state is None or not (state.failures or state.secrets):
             return
         state.mend()
         rest = state.secrets.get(_secret_of(channel, secret))
@@ -170,9 +177,18 @@ class ChannelHealth:
             rest.status = 0  # else the call began before the refusal, and says nothing of it
             rest.until = 0.0
         state.secrets = {name: rest for name, rest in state.secrets.items() if rest.status or rest.until > now}
-        if not state.secrets:
+        if state.well:
             del self.unwell[channel.id]
         self.changed()
+
+    def fill(self, channel: ChannelId, *, full: bool) -> None:
+        """Whether the channel may carry no further call for now."""
+        if full:
+            self._find(channel).full = True
+        elif (state := self.unwell.get(channel)) is not None:
+            state.full = False
+            if state.well:
+                del self.unwell[channel]
 
     def time(self, channel: ChannelId, model: str, seconds: float) -> None:
         """The first byte of an answer came after so long."""
@@ -227,7 +243,7 @@ class ChannelHealth:
         for number, state in self.unwell.items():
             state.count = len(known[number])
             state.secrets = {name: rest for name, rest in state.secrets.items() if name in known[number]}
-        self.unwell = {number: state for number, state in self.unwell.items() if state.failures or state.secrets}
+        self.unwell = {number: state for number, state in self.unwell.items() if not state.well}
         self.loads = {number: load for number, load in self.loads.items() if load or number in known}
         self.speeds = {place: speed for place, speed in self.speeds.items() if place[0] in known}
         self.changed()

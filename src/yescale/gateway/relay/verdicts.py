@@ -72,7 +72,7 @@ _FAILURES: Final[Mapping[Failure, Verdict]] = MappingProxyType(
         Failure.GARBAGE: GARBAGE,
     }
 )
-_NEGLIGIBLE_S: Final = 1.0  # a first attempt takes the deadlines as they are
+NEGLIGIBLE_S: Final = 1.0  # a first attempt takes the deadlines as they are
 _SUCCESSES: Final = range(200, 300)
 _CLIENT_ERRORS: Final = range(400, 500)
 
@@ -113,7 +113,7 @@ def deadlines(settings: RelaySettings, spent_s: float, most_s: float = 0.0) -> D
     left = settings.total_s - spent_s
     if most_s and most_s < min(left, settings.deadlines.total_s):
         return replace(settings.deadlines, total_s=most_s)
-    if spent_s < _NEGLIGIBLE_S or left >= settings.deadlines.total_s:
+    if spent_s < NEGLIGIBLE_S or left >= settings.deadlines.total_s:
         return settings.deadlines
     return replace(settings.deadlines, total_s=max(1.0, left))
 
