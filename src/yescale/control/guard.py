@@ -95,5 +95,5 @@ class Guard:
             news = NewLog(at_ms=now_ms, type=SYSTEM, account_id=_OPERATOR, content=content)
             await insert_logs(connection, [news])
             await changes.note(connection, "snapshot", at_ms=now_ms)
-        _LOG.error("alarm: %s", content)
+        _LOG.log(logging.ERROR if reason else logging.WARNING, "%s%s", "alarm: " if reason else "", content)
         await self._context.announce()

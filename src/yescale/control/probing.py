@@ -101,10 +101,12 @@ async def probe(channel: Channel, model: str, operation: str, ca_file: str = "")
 
 async def _probe_one(client: Client, channel: Channel, asked: tuple[str, str], held: tuple[int, str]) -> Probed:
     number, secret = held
+    told = secret  # a token in its place, where it is an account
     try:
-        parcel = _pack(channel, asked, await _open(channel, secret))
+        told = await _open(channel, secret)
+        parcel = _pack(channel, asked, told)
     except (BadChannel, AccountUnusable, ValueError, OSError, http.client.HTTPException) as error:
-        return Probed(secret=number + 1, ok=False, error=_clean(str(error), channel))
+        return Probed(secret=number + 1, ok=False, error=_clean(str(error), (*channel.secrets, told)))
     loop = asyncio.get_running_loop()
     ear = _Ear(loop)
     began = loop.time()
@@ -115,7 +117,7 @@ async def _probe_one(client: Client, channel: Channel, asked: tuple[str, str], h
         return Probed(secret=number + 1, ok=False, ms=ms, error=failure.value)
     ok = attempt.status in _SUCCESSES
     error = "" if ok else parcel.endpoint.format.read_error(ear.body).message or "the answer could not be read"
-    return Probed(secret=number + 1, ok=ok, status=attempt.status, ms=ms, error=_clean(error, channel))
+    return Probed(secret=number + 1, ok=ok, status=attempt.status, ms=ms, error=_clean(error, (*channel.secrets, told)))
 
 
 async def _open(channel: Channel, secret: str) -> str:
@@ -169,6 +171,6 @@ def _trust(ca_file: str) -> ssl.SSLContext:
     return context
 
 
-def _clean(text: str, channel: Channel) -> str:
+def _clean(text: str, secrets: tuple[str, ...]) -> str:
     """Without our secrets, and no longer than a line may be."""
-    return scrub(text.encode(), channel.secrets).decode(errors="replace")[:_LONGEST]
+    return scrub(text.encode(), secrets).decode(errors="replace")[:_LONGEST]
