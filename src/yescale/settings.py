@@ -26,6 +26,7 @@ from yescale.tuning import (
     MemorySettings,
     MoneySettings,
     RelaySettings,
+    RoutingSettings,
     ServerSettings,
     StatisticsSettings,
 )
@@ -54,6 +55,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     journal: JournalSettings = JournalSettings()
     money: MoneySettings = MoneySettings()
     relay: RelaySettings = RelaySettings()
+    routing: RoutingSettings = RoutingSettings()
     server: ServerSettings = ServerSettings()
     control: ControlSettings = ControlSettings()
     memory: MemorySettings = MemorySettings()

@@ -3,7 +3,7 @@
 The comment behind a field is its documentation.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -50,16 +50,23 @@ class RelaySettings(Struct, frozen=True, kw_only=True):
     max_body_bytes: Some = 64 * 1024 * 1024  # of a request
     max_answer_bytes: Some = 64 * 1024 * 1024  # a whole (not streamed) answer
     max_event_bytes: Some = 8 * 1024 * 1024  # one event of a stream
-    max_attempts: Some = 4  # channels tried for one call
+    max_attempts: Some = 4  # channels tried for one call, of each model that may answer it
     total_s: Seconds = 3_600.0  # of a call, over all attempts
     keepalive_s: Seconds = 15.0  # an SSE comment after this much silence
     breaker_failures: Some = 5  # consecutive failures that rest a channel
     breaker_rest_s: Seconds = 10.0  # doubled with each further failure, with jitter
     breaker_rest_max_s: Seconds = 300.0  # but never longer than this
-    secret_rest_s: Seconds = 60.0  # after an upstream 401, 402 or 403
+    secret_rest_s: Seconds = 60.0  # after an upstream 401, 402 or 403; doubled with each further one, with jitter
     deadlines: Deadlines = Deadlines()
     connections: ClientLimits = ClientLimits()
     tunnels: TunnelLimits = TunnelLimits()
+
+
+class RoutingSettings(Struct, frozen=True, kw_only=True):
+    """The choice among channels of equal priority."""
+
+    prefer: Literal["load", "latency"] = "load"  # the one that is less busy, or the one that answers sooner
+    stick: bool = True  # a conversation goes to the channel and the secret whose provider may have cached it
 
 
 class ServerSettings(Struct, frozen=True, kw_only=True):
@@ -93,6 +100,9 @@ class ControlSettings(Struct, frozen=True, kw_only=True):
     poll_s: Seconds = 1.0  # the change feed
     heartbeat_s: Seconds = 5.0  # of this node, written to the database
     trial_nano: Count = 1_000_000_000  # credit of a new account: $1
+    guard_s: Annotated[float, Meta(gt=0)] = 5.0  # how often channels are looked after
+    refused_s: Seconds = 600.0  # a channel whose every secret is refused for this long is disabled; 0 = never
+    probe_s: Seconds = 300.0  # between small calls that try whether such a channel works again
     auto_groups: str = "default"  # in order, separated by commas: the groups of keys whose group is `auto`
 
     @property

@@ -18,6 +18,7 @@ CATCH_ALL: dict[tuple[str, str], str] = {
     ("src/yescale/control/changes.py", "Feed.run"): "top of a loop",
     ("src/yescale/control/conversations.py", "sweep"): "top of a loop",
     ("src/yescale/control/api/once.py", "sweep"): "top of a loop",
+    ("src/yescale/control/guard.py", "Guard.run"): "top of a loop",
     ("src/yescale/control/internal.py", "LinkServer._answer"): "top of a request of the link",
     ("src/yescale/control/internal.py", "LinkServer._operate"): "top of an operation",
     ("src/yescale/control/memory.py", "MemoryServer._answer"): "top of a request of the memory",

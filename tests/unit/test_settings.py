@@ -126,6 +126,7 @@ def test_every_setting_travels_to_a_child_unchanged(tmp_path: Path, row: Any) ->
     other = {bool: "true", int: "4097", float: "77.5", str: "other", Path: str(tmp_path)}
     special = {"log_level": "debug", "database": "postgresql://h/d", "cert_file": "x", "key_file": "x"}
     special |= {"money.insufficient_funds_status": "403", "server.trusted_proxies": "10.0.0.0/8, ::1"}
+    special |= {"routing.prefer": "latency", "routing.stick": "false"}
     kind = next((kind for kind in (bool, int, float, Path) if isinstance(row.default, kind)), str)
     text = str(tmp_path) if row.key == "home" else special.get(row.key, other[kind])
     pair = {"YESCALE_CERT_FILE": "x", "YESCALE_KEY_FILE": "x"}

@@ -80,6 +80,17 @@ def text_of(path: str) -> str:
         raise ArgumentTypeError(f"cannot read {path}: {type(error).__name__}") from error
 
 
+def object_of(text: str) -> dict[str, Any]:
+    """An object of JSON, which may hold credentials: itself, `env:NAME` or `-`."""
+    try:
+        found = json.loads(read_secret(text))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ArgumentTypeError("it is no object of JSON")
+    return cast("dict[str, Any]", found)
+
+
 def _without_unlimited(given: dict[str, Any]) -> dict[str, Any]:
     """A key without a quota is unlimited; saying so changes nothing."""
     return {name: value for name, value in given.items() if name != "unlimited"}
@@ -114,11 +125,23 @@ RANK: Final = (
     Argument("--priority", kind=int, metavar="P", help="higher ones are tried first (0)"),
     Argument("--weight", kind=int, metavar="W", help="its share among channels of the same priority (1)"),
 )
-DRAIN: Final = (
+ROUTE: Final = (
+    Argument("--headers", kind=object_of, metavar="JSON", help="headers that it sets: an object, env:NAME or -"),
+    Argument(
+        "--body", kind=object_of, metavar="JSON", help='fields of bodies: {"set": {}, "default": {}, "remove": []}'
+    ),
+    Argument("--proxy", kind=read_secret, metavar="URL", help="http://user:password@host:port, env:NAME or -"),
+    Argument("--max-attempts", kind=int, metavar="N", help="times that one call may try it (0: as often as any)"),
+    Argument("--total-s", kind=float, metavar="S", help="how long one attempt may take (0: as long as any)"),
+    Argument("--bills-failures", kind=truth_of, metavar="yes|no", help="it charges for attempts that fail (no)"),
     Argument(
         "--drain-s", kind=float, metavar="S", help="read on so long for the usage when a client left; 0: cancel (30)"
     ),
     Argument("--drain-cost", metavar="USD", help="and for this much of further output at most (0.05)"),
+)
+ALIASES: Final = (
+    Argument("--fallback", kind=words_of, field="fallbacks", metavar="A,B", help="what is tried where none can answer"),
+    Argument("--alias-of", metavar="MODEL", help="the model that this is another name of"),
 )
 GROUPS_HELP: Final = "the groups that may use it"
 TERMS: Final = (
@@ -149,7 +172,7 @@ OPERATIONS: Final = (
             replace(MODELS, required=True),
             Argument("--groups", kind=words_of, default=("default",), metavar="G,H", help=f"{GROUPS_HELP} (default)"),
             *RANK,
-            *DRAIN,
+            *ROUTE,
         ),
     ),
     Operation(
@@ -164,12 +187,18 @@ OPERATIONS: Final = (
             MODELS,
             Argument("--groups", kind=words_of, metavar="G,H", help=GROUPS_HELP),
             *RANK,
-            *DRAIN,
+            *ROUTE,
         ),
     ),
     Operation(("channel", "list"), "show all channels, without their secrets"),
     Operation(("channel", "enable"), "let calls go to a channel again", (ID,)),
     Operation(("channel", "disable"), "let no more calls go to a channel", (ID,)),
+    Operation(
+        ("channel", "test"),
+        "make a small real call with each of a channel's secrets",
+        (ID, Argument("--model", metavar="MODEL", help="one that it serves (the first that can be tried)")),
+        verdict="ok",
+    ),
     Operation(("channel", "delete"), "take a channel away; its calls stay in the log", (ID,)),
     Operation(
         ("model", "add"),
@@ -181,7 +210,13 @@ OPERATIONS: Final = (
             Argument("--context", field="context_window", kind=int, metavar="TOKENS", help="its context window"),
             Argument("--max-output", kind=int, metavar="TOKENS", help="the most that it answers"),
             Argument("--operations", kind=words_of, metavar="O", help="what it does: chat, embed (chat)"),
+            *ALIASES,
         ),
+    ),
+    Operation(
+        ("model", "edit"),
+        "change what stands behind a model; what is not given stays",
+        (Argument("name", metavar="MODEL", help="the model"), *ALIASES),
     ),
     Operation(("model", "list"), "show the catalogue"),
     Operation(("model", "enable"), "offer a model again", (Argument("name", metavar="MODEL", help="the model"),)),

@@ -22,7 +22,7 @@ METERS: Final = {
     "request": "requests",
 }
 CHANNEL_FIELDS: Final = ("provider", "base_url", "models", "groups", "priority", "weight")
-MODEL_FIELDS: Final = ("owner", "context_window", "max_output", "operations")
+MODEL_FIELDS: Final = ("owner", "context_window", "max_output", "operations", "fallbacks", "alias_of")
 KEY_FIELDS: Final = ("group", "models", "allow_ips")
 SHOWING: Final = ("user create", "key create")
 SHOWN_ONCE: Final = ("key", "access_key")
@@ -118,7 +118,9 @@ def _groups(wishes: Wishes, desk: Desk) -> Iterator[Step]:
 def _models(wishes: Wishes, desk: Desk) -> Iterator[Step]:
     known = _by_name(desk.ask("model list", {})) if wishes.models else {}
     for name, wish in wishes.models.items():
-        fields = {key: getattr(wish, key) for key in MODEL_FIELDS} | {"priced_as": wish.priced_as or name}
+        fields = {key: getattr(wish, key) for key in MODEL_FIELDS} | {
+            "priced_as": wish.priced_as or wish.alias_of or name
+        }
         now = known.get(name)
         if differences := _differences(now, fields):
             yield Step(

@@ -33,6 +33,8 @@ class ModelWish(Struct, frozen=True, forbid_unknown_fields=True):
     context_window: int = 0
     max_output: int = 0
     operations: tuple[str, ...] = ("chat",)
+    fallbacks: tuple[str, ...] = ()
+    alias_of: str = ""
 
 
 class PriceWish(Struct, frozen=True, forbid_unknown_fields=True):

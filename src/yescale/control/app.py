@@ -22,6 +22,7 @@ from yescale.control.context import Context
 from yescale.control.conversations import sweep
 from yescale.control.desk import FrontDesk
 from yescale.control.draws import Draws, Lender
+from yescale.control.guard import Guard
 from yescale.control.heartbeat import Heartbeat
 from yescale.control.http import HttpServer, build_app
 from yescale.control.internal import Badge, Lenders, LinkServer
@@ -105,6 +106,7 @@ async def offline(settings: Settings) -> AsyncGenerator[Context]:
                 trial=settings.control.trial_nano,
                 auto_groups=settings.control.groups_in_order,
                 note_file=settings.home / NOTE_FILE,
+                ca_file=settings.upstream_ca_file,
             )
         finally:
             await database.close()
@@ -188,6 +190,9 @@ def _compose(settings: Settings, database: Database, vault: Vault) -> Control:
         note_file=settings.home / NOTE_FILE,
         catch_up=settlement.catch_up_soon,
         announce=feed.announce,
+        wellness=workers.wellness,
+        snapshot=lambda: snapshots.current,
+        ca_file=settings.upstream_ca_file,
         recall=workers.recall_soon,
     )
     lenders, badge = Lenders(draws, rates), Badge(node, vault.pepper)
@@ -218,6 +223,7 @@ async def _serving(settings: Settings, control: Control) -> AsyncGenerator[None]
         sweep(control.context),
         once.sweep(control.context),
         control.statistics.run(),
+        Guard(control.context, settings.control).run(),
     )
     try:
         async with _run_beside(loops):

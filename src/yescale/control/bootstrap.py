@@ -21,8 +21,10 @@ from yescale.control.operations.keys import open_key
 from yescale.control.operations.users import COMMON, ROOT, CreateUser, open_account
 from yescale.control.secrets import Vault, hash_password, new_password
 from yescale.control.seeding import store_entries
+from yescale.control.snapshot import Private, seal_private
 from yescale.domain.money import Nano, Ratio
 from yescale.store import changes
+from yescale.store.channels import list_channels, update_channel
 from yescale.store.database import Database, database_ms
 from yescale.store.groups import set_group
 from yescale.store.meta import read_setting, set_once
@@ -67,6 +69,7 @@ async def prepare(database: Database, vault: Vault, note_file: Path, addresses: 
             root = CreateUser(username=_ROOT, display_name="Administrator", role=ROOT)
             await open_account(connection, vault, root, password_hash, credit=0)
             note = {"admin_username": _ROOT, "admin_password": password}
+        await _seal_headers(connection, vault, now_ms)
         await sandbox.follow(connection, vault, addresses.sandbox_url, seed, now_ms=now_ms)
         if addresses.sandbox_url:
             note |= await _open_demo(connection, vault, trial)
@@ -77,6 +80,14 @@ async def prepare(database: Database, vault: Vault, note_file: Path, addresses: 
         if note != await asyncio.to_thread(read_note, note_file):
             await asyncio.to_thread(write_note, note_file, note)
             _LOG.info("what the first start made is in %s", note_file)
+
+
+async def _seal_headers(connection: AsyncConnection, vault: Vault, now_ms: int) -> None:
+    """Encrypt the headers of channels that an older version stored in clear: they may carry credentials."""
+    for row in await list_channels(connection):
+        if row.headers:
+            sealed = seal_private(vault, Private(headers=row.headers))
+            await update_channel(connection, row.id, now_ms=now_ms, sealed=sealed, headers={})
 
 
 async def _fill(connection: AsyncConnection, seed: Sequence[Entry], now_ms: int) -> None:

@@ -3,13 +3,15 @@
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from yescale.control.figures import NO_FIGURES, Figures
 from yescale.control.market import Market
 from yescale.control.secrets import Vault
+from yescale.control.wellness import Wellness
 from yescale.domain.ids import ChannelId, PurseId
 from yescale.domain.money import NANO_PER_USD, Nano
+from yescale.domain.snapshot import Snapshot
 from yescale.store.database import Database
 from yescale.tuning import MemorySettings
 
@@ -32,6 +34,11 @@ def _all_well(_channel: ChannelId) -> bool:
     return False
 
 
+def _no_snapshot() -> Snapshot:
+    """Offline no one serves."""
+    return Snapshot(version=0)
+
+
 class Context(Struct, frozen=True, kw_only=True):
     """Handed to every operation and route. The defaults are those of an offline command line."""
 
@@ -46,4 +53,7 @@ class Context(Struct, frozen=True, kw_only=True):
     figures: Callable[[str], Figures] = _nothing_counted  # what the last days' calls say of a model
     rests: Callable[[ChannelId], bool] = _all_well  # whether a channel fails all that it is asked
     announce: Callable[[], Awaitable[None]] = _nothing  # after a write: pass the changes on at once
+    wellness: Wellness = field(default_factory=Wellness)  # what this node's workers say of their channels
+    snapshot: Callable[[], Snapshot] = _no_snapshot  # what workers serve from
+    ca_file: str = ""  # certificates that upstreams may prove themselves by, besides the system's
     recall: Callable[[PurseId], None] = _no_one  # leases hold more than a lowered limit leaves

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from yescale.control import billing_api, health_api, redeem_api, responses_api, system_api
 from yescale.control.answers import ANSWERS, RequestIds
-from yescale.control.api import account, codes, keys, limits, quotes, refunds, topups, usage
+from yescale.control.api import account, channels, codes, keys, limits, quotes, refunds, routes, topups, usage
 from yescale.control.context import Context
 
 _LOG: Final = logging.getLogger(__name__)
@@ -31,6 +31,8 @@ PARTS: Final = (
     limits,
     keys,
     quotes,
+    channels,
+    routes,
 )
 _BACKLOG: Final = 2048
 _KEEP_ALIVE_S: Final = 75

@@ -26,6 +26,7 @@ from yescale.domain.link import (
     AskKey,
     Draw,
     Drawn,
+    Felt,
     FromWorker,
     Give,
     Hello,
@@ -182,9 +183,8 @@ class LinkServer:
                     connection.send(await self._find_key(message.hash))
                 case Draw():
                     await self._draw(message, connection)
-                case Recalled():
-                    if connection.hello is not None:
-                        self._workers.recalled(connection.hello.incarnation, message.id)
+                case Recalled() | Felt():
+                    self._note(message, connection)
                 case Rested() | Unpriced():
                     await self._desk.report(message)
                 case AskAdmin():
@@ -206,6 +206,15 @@ class LinkServer:
             self._rates.give(connection.hello.incarnation, message)
         else:
             connection.send(self._rates.take(connection.hello.incarnation, message))
+
+    def _note(self, message: Recalled | Felt, connection: Connection) -> None:
+        if connection.hello is None:
+            return
+        worker = connection.hello.incarnation
+        if isinstance(message, Recalled):
+            self._workers.recalled(worker, message.id)
+        else:
+            self._workers.wellness.hear(worker, message)
 
     async def _find_key(self, hashed: bytes) -> KeyAnswer:
         try:

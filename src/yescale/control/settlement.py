@@ -6,6 +6,7 @@ Offsets live in the database; what is remembered here only saves work and is for
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,8 @@ from yescale.store.database import Database, DatabaseAway
 _LOG: Final = logging.getLogger(__name__)
 _DAY_S: Final = 86_400
 _SWEEP_S: Final = 3_600
+_LONGEST_RETRY_S: Final = 30.0
+_DOUBLINGS: Final = 10
 _LINE_BYTES: Final = 512  # about what a line takes
 
 
@@ -65,6 +68,7 @@ class Settlement:
     async def run(self) -> None:
         """Settle for ever, and have the disk keep what the journals hold."""
         synced_at = swept_at = time.monotonic()
+        failures = 0
         while True:
             try:
                 await self.catch_up()
@@ -75,9 +79,11 @@ class Settlement:
                 if now - swept_at >= _SWEEP_S:
                     swept_at = now
                     await self._sweep()
+                failures = 0
             except Exception:
                 _LOG.exception("alarm: the journals in %s cannot be read or kept; trying again", self._folder)
-                await asyncio.sleep(self._pace.retry_s)
+                await asyncio.sleep(min(_LONGEST_RETRY_S, self._pace.retry_s * 2**failures))
+                failures = min(failures + 1, _DOUBLINGS)
             await self._rest()
 
     async def catch_up(self) -> None:
@@ -113,12 +119,21 @@ class Settlement:
     async def _pass_when_free(self) -> None:
         async with self._passing:
             self._next = None  # what is written from here on calls for another pass
-            for incarnation in journals.find_lives(self._folder):
+            found = journals.find_lives(self._folder)
+            self._forget_lost(found)
+            for incarnation in found:
                 life = self._lives.get(incarnation)
                 if life is None:
                     life = self._lives[incarnation] = _Life(self._folder / incarnation)
                 if not life.ended and life.resting_until <= time.monotonic():
                     await self._settle_or_rest(incarnation, life)
+
+    def _forget_lost(self, found: Iterable[Incarnation]) -> None:
+        """A journal that someone took away cannot be read or kept any more: said once, not tried again and again."""
+        for incarnation in self._lives.keys() - set(found):
+            life = self._lives.pop(incarnation)
+            if not life.ended:
+                _LOG.error("alarm: the journal %s is gone; what was not settled of it is lost", life.folder)
 
     async def _settle_or_rest(self, incarnation: Incarnation, life: _Life) -> None:
         try:
@@ -127,7 +142,7 @@ class Settlement:
             life.offsets, life.resting_until = None, time.monotonic() + self._pace.settle_s
             _LOG.warning("the journal %s waits for the database: %s", incarnation, error)
         except Overtaken as error:
-            life.offsets = None
+            life.offsets, life.resting_until = None, time.monotonic() + self._pace.settle_s
             _LOG.warning("%s", error)
         except Exception:
             life.offsets, life.resting_until = None, time.monotonic() + self._pace.retry_s
@@ -207,9 +222,11 @@ class Settlement:
         for life in self._lives.values():
             if life.ended and life.synced:
                 continue
-            sizes = {
-                journals.path_of(life.folder, file): size for file, size in journals.find_files(life.folder).items()
-            }
+            try:
+                files = journals.find_files(life.folder)
+            except FileNotFoundError:
+                continue  # the next pass tells of it
+            sizes = {journals.path_of(life.folder, file): size for file, size in files.items()}
             grown.extend(path for path, size in sizes.items() if size != life.synced.get(path))
             life.synced = sizes
         if grown:
@@ -221,7 +238,7 @@ class Settlement:
         for incarnation, life in tuple(self._lives.items()):
             if life.ended and journals.age_s(life.folder, now) > self._pace.keep_days * _DAY_S:
                 await asyncio.to_thread(journals.remove, life.folder)
-                del self._lives[incarnation]
+                self._lives.pop(incarnation, None)  # a pass may have found it gone
 
 
 def _grown(life: _Life) -> int:

@@ -3,9 +3,11 @@ accounts exchanged for tokens.
 """
 
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from yescale.control.secrets import SecretUnusable, Vault, seal, unseal
@@ -14,7 +16,7 @@ from yescale.domain.ids import ModelName, ProviderId
 from yescale.domain.snapshot import Channel, Snapshot
 from yescale.store import changes
 from yescale.store.catalogue import list_models
-from yescale.store.channels import ChannelRow, list_channels
+from yescale.store.channels import ChannelRow, NewChannel, list_channels
 from yescale.store.database import Database
 from yescale.store.groups import list_groups
 from yescale.store.limits import shared_limits
@@ -24,6 +26,20 @@ from yescale.tuning import MoneySettings
 _LOG: Final = logging.getLogger(__name__)
 _PLACE: Final = "channel secrets"
 _SECRETS: Final = msgspec.json.Decoder(tuple[str, ...])
+
+
+class Private(Struct, frozen=True, kw_only=True):
+    """Of a channel, beside its secrets: headers that it sets, and the proxy that it is reached through."""
+
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    proxy: str = ""
+
+    def __repr__(self) -> str:
+        return f"Private(headers={sorted(self.headers)})"
+
+
+_PRIVATE_PLACE: Final = "channel headers"
+_PRIVATE: Final = msgspec.json.Decoder(Private)
 
 
 class Snapshots:
@@ -67,7 +83,7 @@ class Snapshots:
 def open_channel(row: ChannelRow, vault: Vault) -> Channel | None:
     """A channel as calls need it; None where its secrets cannot be opened, which the log says."""
     try:
-        secrets = unseal_secrets(vault, row.secrets)
+        secrets, private = unseal_secrets(vault, row.secrets), unseal_private(vault, row)
     except SecretUnusable as error:
         _LOG.error("alarm: channel %d (%s) is left out: %s", row.id, row.name, error)
         return None
@@ -81,10 +97,28 @@ def open_channel(row: ChannelRow, vault: Vault) -> Channel | None:
         groups=row.groups,
         priority=row.priority,
         weight=row.weight,
-        headers=row.headers,
+        headers=private.headers,
         drain_s=row.drain_s,
         drain_cost=row.drain_cost,
+        body=row.body or None,
+        proxy=private.proxy,
+        max_attempts=row.max_attempts,
+        total_s=row.total_s,
+        bills_failures=row.bills_failures,
     )
+
+
+def seal_private(vault: Vault, private: Private) -> bytes | None:
+    """What of a channel may hold a credential beside its secrets, as it is stored; None = there is nothing."""
+    empty = private == Private()
+    return None if empty else seal(vault.channels, msgspec.json.encode(private).decode(), _PRIVATE_PLACE)
+
+
+def unseal_private(vault: Vault, row: NewChannel) -> Private:
+    """The same, opened. Raises SecretUnusable."""
+    if row.sealed is None:
+        return Private(headers=row.headers)
+    return _PRIVATE.decode(unseal(vault.channels, row.sealed, _PRIVATE_PLACE))
 
 
 def seal_secrets(vault: Vault, secrets: tuple[str, ...]) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from yescale.control.frames import encode_frame
+from yescale.control.wellness import Wellness
 from yescale.domain.ids import Incarnation, PurseId
 from yescale.domain.link import Alive, FromControl, Hello, Peers, Publish, Recall
 from yescale.domain.memory import FromMemory
@@ -69,6 +70,7 @@ class Workers:
         self._last_round = 0
         self._node_lives = False
         self._peers = Peers(workers=1, nodes=1)
+        self.wellness = Wellness()
         self.snapshot_frame = encode_frame(Publish(snapshot=Snapshot(version=0)))  # the newest, encoded once for all
 
     def __len__(self) -> int:
@@ -95,6 +97,7 @@ class Workers:
         if self._connections.get(incarnation) is connection:
             del self._connections[incarnation]
             self._count(self._peers.nodes)
+            self.wellness.forget(incarnation)
             for open_round in self._rounds.values():
                 open_round.strike(incarnation)
 

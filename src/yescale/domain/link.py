@@ -7,9 +7,9 @@ never differences: sent twice, late or lost, it does no harm. Unknown fields are
 from collections.abc import Mapping
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from yescale.domain.ids import AccountId, Incarnation, KeyId, LimitId, PurseId
+from yescale.domain.ids import AccountId, ChannelId, Incarnation, KeyId, LimitId, PurseId
 from yescale.domain.limits import NO_LIMITS, Limits
 from yescale.domain.memory import OpenMemory
 from yescale.domain.money import Nano
@@ -146,6 +146,33 @@ class Rested(Struct, frozen=True, kw_only=True, tag="rested"):
     channel: int
     secret: int  # its index
     status: int
+    fingerprint: str = ""
+
+
+class SecretFelt(Struct, frozen=True):
+    """What a worker knows of a channel's secret that rests. `status`: what refused it; 0 = it was asked to wait."""
+
+    fingerprint: str
+    status: int
+    rest_s: float  # from now on
+    since_s: float  # ago: since when it was refused without an answer in between
+
+
+class ChannelFelt(Struct, frozen=True, kw_only=True):
+    """What a worker knows of a channel."""
+
+    channel: ChannelId
+    rest_s: float = 0.0  # from now on; 0 = calls go there
+    failures: int = 0  # one after the other
+    load: int = 0  # calls under way
+    secrets: tuple[SecretFelt, ...] = ()
+    speeds: Mapping[str, float] = field(default_factory=dict[str, float])  # seconds to the first byte, by its models
+
+
+class Felt(Struct, frozen=True, kw_only=True, tag="felt"):
+    """All that a worker knows of its channels now: it takes the place of what it said before."""
+
+    channels: tuple[ChannelFelt, ...]
 
 
 class Unpriced(Struct, frozen=True, kw_only=True, tag="unpriced"):
@@ -251,5 +278,5 @@ class AnswerAdmin(Struct, frozen=True, kw_only=True, tag="answer_admin"):
 
 
 # The first message of a connection may be another seam's: then all that follow are.
-FromWorker = Hello | AskKey | Draw | Recalled | Take | Give | Rested | Unpriced | AskAdmin | OpenMemory
+FromWorker = Hello | AskKey | Draw | Recalled | Take | Give | Rested | Felt | Unpriced | AskAdmin | OpenMemory
 FromControl = Welcome | Publish | KeyAnswer | Drawn | Taken | Peers | Recall | Changed | Alive | AnswerAdmin

@@ -4,7 +4,8 @@ Control pushes a whole new snapshot on every change; keys are not in it, they ar
 """
 
 from collections.abc import Mapping
-from typing import Final
+from hashlib import sha256
+from typing import Any, Final
 
 from msgspec import Struct, field
 
@@ -15,6 +16,7 @@ from yescale.domain.price import PriceRule
 
 SNAPSHOT_FORMAT: Final = 1
 
+NO_MODEL: Final = ModelName("")
 GOING: Final = 1  # a model's deprecation: it will go
 GONE: Final = 2  # it answers no more
 
@@ -41,6 +43,22 @@ class Model(Struct, frozen=True, kw_only=True):
     operations: tuple[str, ...] = ("chat",)
     deprecation: int = 0  # GOING, GONE
     alternative: str = ""  # what the operator names instead of it
+    alias_of: ModelName = NO_MODEL  # another name of that model, which says everything else
+    fallbacks: tuple[ModelName, ...] = ()  # what is tried, in order, where no channel of it can answer
+
+
+class Overrides(Struct, frozen=True, kw_only=True):
+    """What a channel changes in the fields of a body on its way up: top-level names, and values of JSON."""
+
+    set: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    default: Mapping[str, Any] = field(default_factory=dict[str, Any])  # where the body does not say it
+    remove: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.set or self.default or self.remove)
+
+
+NO_OVERRIDES: Final = Overrides()
 
 
 class Channel(Struct, frozen=True, kw_only=True):
@@ -55,12 +73,22 @@ class Channel(Struct, frozen=True, kw_only=True):
     groups: tuple[str, ...]
     priority: int = 0  # higher first
     weight: int = 1
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])  # in place of the gateway's; "" takes one away
     drain_s: float = 30.0  # how long to read on for the usage after a client left
     drain_cost: Nano = NANO_PER_USD // 20  # and how much of further output that may cost
+    body: Overrides | None = None
+    proxy: str = ""  # http://user:password@host:port, through which it is reached
+    max_attempts: int = 0  # times that one call may try it; 0 = as often as the setting lets it
+    total_s: float = 0.0  # of one attempt; 0 = as long as the setting lets it
+    bills_failures: bool = False  # its provider charges for what it reports of an attempt that failed
 
     def __repr__(self) -> str:  # secrets must not reach a log through a representation
         return f"Channel(id={self.id}, name={self.name!r}, provider={self.provider!r})"
+
+
+def fingerprint(secret: str) -> str:
+    """What a secret is called where it must not be told."""
+    return sha256(secret.encode()).hexdigest()[:12]
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):

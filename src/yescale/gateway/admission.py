@@ -68,7 +68,10 @@ class Credentials(Struct, frozen=True, gc=False):
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """An allowed call: what was asked, what is offered for it, what it may cost."""
+    """An allowed call: what was asked, what is offered for it, what it may cost.
+
+    `stick`: the number of the conversation, which goes where it went before; 0 = anywhere.
+    """
 
     peek: Peek
     offer: Offer
@@ -79,6 +82,8 @@ class Order(Struct, frozen=True, kw_only=True):
     free: bool = False  # it costs nothing, whatever it uses
     tags: Tags = NO_TAGS  # the key's own, and those of the head; the body's are in `peek`
     most_output: int = 0  # tokens that the key gives a call that declares no limit; 0 = as many as the model's
+    stick: int = 0
+    rest: tuple["Order", ...] = ()  # what is tried where no channel of this can answer: other models
 
 
 def find_credentials(exchange: Exchange, surface: Surface) -> Credentials | Fault:
@@ -279,7 +284,7 @@ def pin(order: Order, channel: ChannelId) -> Order:
     """The same call, on one channel only: what an administrator's suffix asks for."""
     found = (c for tier in order.offer.tiers for c in tier.candidates if c.channel.id == channel)
     tiers = tuple(Tier((candidate,), (1,)) for candidate in found)
-    return replace(order, offer=replace(order.offer, tiers=tiers))
+    return replace(order, offer=replace(order.offer, tiers=tiers), rest=())
 
 
 def visible_models(key: KeyRecord, table: Table) -> list[str]:

@@ -70,9 +70,9 @@ class Link:
         """False = the link is down and the message is dropped."""
         return self.up and self._dialing.send(encode(message))
 
-    def rested(self, channel: int, secret: int, status: int) -> None:
+    def rested(self, rested: Rested) -> None:
         """A provider refused a channel's secret. Kept while the link is down."""
-        self._tell(Rested(channel=channel, secret=secret, status=status))
+        self._tell(rested)
 
     def unpriced(self, model: str) -> None:
         """A call was refused for want of a price. Kept while the link is down."""

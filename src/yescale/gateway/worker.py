@@ -31,6 +31,7 @@ from yescale.gateway.memory import Memory
 from yescale.gateway.purses import Purses
 from yescale.gateway.rates import Rates
 from yescale.gateway.relay.relay import Relay
+from yescale.gateway.relay.reporting import Reporter
 from yescale.settings import Settings
 from yescale.wire.client import Client, Origin
 from yescale.wire.server import Server
@@ -114,7 +115,9 @@ class Worker:
             rates=Rates(link, self._slot, timers, self._clock),
             memory=memory,
             rng=self._rng,
+            routing=settings.routing,
         )
+        Reporter(relay.health, link, timers, loop.time)
         relay.publish(first.result())
         link.on_snapshot(relay.publish)
         return relay

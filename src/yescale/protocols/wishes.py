@@ -1,9 +1,10 @@
-"""What a request asks of the gateway itself: which providers may answer, and to be told the cost."""
+"""What a request asks of the gateway itself: which providers and models may answer, and to be told the cost."""
 
 from collections.abc import Callable
 
 from msgspec import Struct
 
+from yescale.domain.ids import ModelName
 from yescale.domain.money import Nano
 from yescale.protocols.tapping import Tap
 
@@ -30,4 +31,5 @@ class Wishes(Struct, frozen=True, kw_only=True):
 
     body: bytes
     preferences: Preferences | None = None
+    models: tuple[ModelName, ...] = ()  # others that may answer, in this order
     costing: Costing | None = None  # None = the client did not ask

@@ -174,6 +174,7 @@ def build_head(channel: Channel, provider: Provider, request: Request) -> Head:
     query = endpoint.stream_query if request.stream and endpoint.stream_query else endpoint.query
     target = quote(url.path.rstrip("/"), safe=_PATH) + path.replace("{model}", quote(request.model, safe=_SEGMENT))
     host = url.netloc.rpartition("@")[2] or "localhost"
+    own = {name.lower(): value for name, value in channel.headers.items() if name.lower() not in _FORBIDDEN}
     headers = {
         "host": host,
         **({} if callable(provider.auth) else provider.auth.sign(request.secret)),
@@ -182,8 +183,9 @@ def build_head(channel: Channel, provider: Provider, request: Request) -> Head:
         "accept-encoding": "identity",  # usage is read from the bytes as they pass
         "user-agent": "yescale",
         **endpoint.headers,
-        **{name.lower(): value for name, value in channel.headers.items() if name.lower() not in _FORBIDDEN},
+        **own,
     }
+    headers = {name: value for name, value in headers.items() if value or name not in own}
     query = "&".join(part for part in (url.query, query) if part)
     query = query.replace("{model}", quote(request.model, safe="~-._"))
     target = f"{target}?{quote(query, safe=_QUERY)}" if query else target

@@ -1,7 +1,7 @@
 """A snapshot, indexed for calls: models, groups, prices, and the candidates of each (group, model)."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import accumulate, groupby
 from typing import Final
@@ -12,12 +12,14 @@ from msgspec.structs import replace
 from yescale.domain.ids import ChannelId, ModelName, ProtocolId
 from yescale.domain.limits import NO_LIMITS, Limits
 from yescale.domain.snapshot import GONE, Channel, Group, Model, Snapshot
+from yescale.domain.usage import Meter
 from yescale.pricing.book import PriceBook
 from yescale.pricing.ceiling import Tariff, find_tariff
 from yescale.pricing.quote import Rates, find_rates
 from yescale.providers.registry import PROVIDERS
 
 THINKING: Final = "-thinking"  # behind a model's name it asks the model to think
+_CACHES: Final = frozenset({Meter.CACHE_READ_TOKENS, Meter.CACHE_WRITE_TOKENS, Meter.CACHE_WRITE_1H_TOKENS})
 _NEIGHBOURS: Final = 8  # names looked at on each side when a model is not found
 
 
@@ -38,7 +40,8 @@ class Tier(Struct, frozen=True):
 
 class Offer(Struct, frozen=True, kw_only=True):
     """What a group is offered under a model's name. `tariff` is None where the model has no price; `rates` are empty
-    where the price depends on facts.
+    where the price depends on facts. `chooses`: there is more than one place to stick to. `caches`: what its provider
+    keeps of a prompt has a price of its own.
     """
 
     model: Model
@@ -47,6 +50,8 @@ class Offer(Struct, frozen=True, kw_only=True):
     tariff: Tariff | None
     rates: Rates
     limits: Limits = NO_LIMITS  # of the group and the model
+    chooses: bool = False
+    caches: bool = False
 
 
 class Table:
@@ -57,9 +62,9 @@ class Table:
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.book = PriceBook(snapshot.prices)
-        self._models = {model.name: model for model in snapshot.models}
+        self._models = _resolve({model.name: model for model in snapshot.models})
         self._groups = {group.name: group for group in snapshot.groups}
-        self._tiers = _index(snapshot.channels)
+        self._tiers = _index(snapshot.channels, self._models)
         self._limits: dict[tuple[str, str], Limits] = {}
         for limit in snapshot.limits:
             place = (limit.scope, limit.subject)
@@ -91,8 +96,16 @@ class Table:
         tariff = find_tariff(self.book, model, group.ratio) if priced else None
         tiers = tuple(part for tier in tiers for part in _part(tier, operation, spoken))
         rates = find_rates(self.book, model.priced_as, group.ratio)
-        limits = self._shared_limits(group_name, name) if self._limits else NO_LIMITS
-        offer = Offer(model=model, group=group, tiers=tiers, tariff=tariff, rates=rates, limits=limits)
+        offer = Offer(
+            model=model,
+            group=group,
+            tiers=tiers,
+            tariff=tariff,
+            rates=rates,
+            limits=self._shared_limits(group_name, name) if self._limits else NO_LIMITS,
+            chooses=any(len(tier.candidates) > 1 or _has_secrets(tier) for tier in tiers),
+            caches=any(rule.meter in _CACHES for rule in self.book.rules(model.priced_as)),
+        )
         if name in self._models:  # not what a wildcard lets through, which is without end
             self._offers[place] = offer
         return offer
@@ -150,6 +163,11 @@ def _plain(name: ModelName) -> ModelName:
     return name if plain.endswith("*") else ModelName(plain)
 
 
+def _has_secrets(tier: Tier) -> bool:
+    """Whether a channel of it has several."""
+    return any(len(candidate.channel.secrets) > 1 for candidate in tier.candidates)
+
+
 def _with_thinking(tier: Tier) -> Tier:
     return Tier(tuple(replace(candidate, thinking=True) for candidate in tier.candidates), tier.bounds)
 
@@ -160,13 +178,63 @@ def _with_suffix(tier: Tier, name: ModelName) -> Tier:
     return Tier(candidates, tier.bounds)
 
 
-def _index(channels: Iterable[Channel]) -> dict[tuple[str, ModelName], tuple[Tier, ...]]:
+def _resolve(models: Mapping[ModelName, Model]) -> dict[ModelName, Model]:
+    """The catalogue with what each alias stands for; an alias of nothing, or of an alias, is left out."""
+    found: dict[ModelName, Model] = {}
+    for name, model in models.items():
+        if not model.alias_of:
+            found[name] = model
+            continue
+        base = models.get(model.alias_of)
+        if base is not None and not base.alias_of:
+            gone = max(model.deprecation, base.deprecation)
+            found[name] = replace(base, name=name, alias_of=base.name, deprecation=gone)
+    return found
+
+
+def _index(
+    channels: Iterable[Channel], models: Mapping[ModelName, Model]
+) -> dict[tuple[str, ModelName], tuple[Tier, ...]]:
     found: dict[tuple[str, ModelName], list[Candidate]] = {}
     for channel in channels:
+        served = _serve(channel, models)
         for group in channel.groups:
-            for name, upstream in channel.models.items():
+            for name, upstream in served.items():
                 found.setdefault((group, name), []).append(Candidate(channel, upstream))
-    return {place: _sort(candidates) for place, candidates in found.items()}
+    tiers = {place: _sort(candidates) for place, candidates in found.items()}
+    aliases: dict[ModelName, list[ModelName]] = {}
+    for name, model in models.items():
+        if model.alias_of:
+            aliases.setdefault(model.alias_of, []).append(name)
+    for group, base in tuple(tiers) if aliases else ():
+        for name in aliases.get(base, ()):
+            tiers.setdefault((group, name), tiers[group, base])
+    return tiers
+
+
+def _serve(channel: Channel, models: Mapping[ModelName, Model]) -> Mapping[ModelName, str]:
+    """The names that a channel serves: those that it lists, and of the catalogue those that a `gpt-*` of it covers, as
+    the longest of them says.
+    """
+    wild = sorted((name for name in channel.models if is_wide(name)), key=len)
+    if not wild:
+        return channel.models
+    served: dict[ModelName, str] = {}
+    for pattern in wild:
+        served.update(_cover(pattern, channel.models[pattern], models))
+    return served | {name: upstream for name, upstream in channel.models.items() if not is_wide(name)}
+
+
+def _cover(pattern: str, upstream: str, models: Mapping[ModelName, Model]) -> Iterator[tuple[ModelName, str]]:
+    stem = pattern.removesuffix("*")
+    for name, model in models.items():
+        if name.startswith(stem) and not name.endswith("*") and not model.alias_of:
+            yield name, upstream.replace("*", name.removeprefix(stem))
+
+
+def is_wide(name: str) -> bool:
+    """Whether a channel's name of a model stands for all of the catalogue that begin so; `base+*` does not."""
+    return name.endswith("*") and not name.endswith("+*")
 
 
 def _sort(candidates: list[Candidate]) -> tuple[Tier, ...]:
@@ -184,10 +252,16 @@ def _part(tier: Tier, operation: str, spoken: ProtocolId) -> Iterable[Tier]:
     native: list[Candidate] = []
     foreign: list[Candidate] = []
     for candidate in tier.candidates:
-        provider = PROVIDERS.get(candidate.channel.provider)
-        endpoint = None if provider is None else provider.endpoint(operation, spoken)
-        if provider is None:  # its attempt says so in the log
-            foreign.append(candidate)
-        elif endpoint is not None:
-            (native if endpoint.format.id == spoken else foreign).append(candidate)
+        said = speaks(candidate, operation, spoken)
+        if said is not None:
+            (native if said else foreign).append(candidate)
     return (_tier(part) for part in (native, foreign) if part)
+
+
+def speaks(candidate: Candidate, operation: str, spoken: ProtocolId) -> bool | None:
+    """Whether a channel's provider speaks the client's format; None = it cannot do the operation at all."""
+    provider = PROVIDERS.get(candidate.channel.provider)
+    if provider is None:
+        return False  # its attempt says so in the log
+    endpoint = provider.endpoint(operation, spoken)
+    return None if endpoint is None else endpoint.format.id == spoken

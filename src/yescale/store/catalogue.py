@@ -53,6 +53,8 @@ class CatalogueEntry(Struct, frozen=True, kw_only=True):
     notes: str = ""
     source: str = ""  # where its facts and prices were read
     read_on: str = ""  # and on which day
+    fallbacks: tuple[ModelName, ...] = ()
+    alias_of: str = ""
 
     @property
     def model(self) -> Model:
@@ -69,6 +71,8 @@ class CatalogueEntry(Struct, frozen=True, kw_only=True):
             operations=self.operations,
             deprecation=self.is_deprecation,
             alternative=self.alternative_info or "",
+            alias_of=ModelName(self.alias_of),
+            fallbacks=self.fallbacks,
         )
 
 
@@ -80,7 +84,7 @@ class CatalogueRow(CatalogueEntry, frozen=True, kw_only=True):
     updated_ms: int
 
 
-_JSON: Final = frozenset({"input_modalities", "output_modalities", "operations"})
+_JSON: Final = frozenset({"input_modalities", "output_modalities", "operations", "fallbacks"})
 _SELECT: Final = select(*[models.c[name] for name in CatalogueRow.__struct_fields__]).order_by(models.c.name)
 _BY_NAME: Final = _SELECT.where(models.c.name == bindparam("model"))
 _SET: Final = either(

@@ -10,7 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.domain.ids import ChannelId
 from yescale.domain.money import NANO_PER_USD, Nano
+from yescale.domain.snapshot import NO_OVERRIDES, Overrides
 from yescale.store.tables import channels
+
+ENABLED: Final = 1
+DISABLED: Final = 2
+REFUSED: Final = 3  # disabled since its provider refused every secret; a probe or the operator enables it again
 
 
 class NewChannel(Struct, frozen=True, kw_only=True):
@@ -24,10 +29,16 @@ class NewChannel(Struct, frozen=True, kw_only=True):
     groups: tuple[str, ...]
     priority: int = 0
     weight: int = 1
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    status: int = 1  # 1 enabled, 2 disabled
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])  # in clear, of an older version
+    sealed: bytes | None = None  # headers and proxy, encrypted
+    body: Overrides = NO_OVERRIDES
+    status: int = ENABLED
+    reason: str = ""  # why it is REFUSED
     drain_s: float = 30.0
     drain_cost: Nano = NANO_PER_USD // 20
+    max_attempts: int = 0
+    total_s: float = 0.0
+    bills_failures: bool = False
 
 
 class ChannelRow(NewChannel, frozen=True, kw_only=True):
@@ -41,7 +52,7 @@ class ChannelRow(NewChannel, frozen=True, kw_only=True):
         return f"ChannelRow(id={self.id}, name={self.name!r}, provider={self.provider!r})"
 
 
-_JSON: Final = frozenset({"models", "groups", "headers"})
+_JSON: Final = frozenset({"models", "groups", "headers", "body"})
 _SELECT: Final = (
     select(*[channels.c[name] for name in ChannelRow.__struct_fields__])
     .where(channels.c.deleted_ms.is_(None))
@@ -66,6 +77,19 @@ async def update_channel(connection: AsyncConnection, channel: ChannelId, *, now
     return done.rowcount > 0
 
 
+async def switch_channel(
+    connection: AsyncConnection, channel: ChannelId, states: tuple[int, int], reason: str, *, now_ms: int
+) -> bool:
+    """From one status to another; False if it has a third."""
+    before, after = states
+    done = await connection.execute(
+        channels.update()
+        .where(channels.c.id == channel, channels.c.status == before, channels.c.deleted_ms.is_(None))
+        .values(status=after, reason=reason, updated_ms=now_ms)
+    )
+    return done.rowcount > 0
+
+
 async def delete_channel(connection: AsyncConnection, channel: ChannelId, *, now_ms: int) -> bool:
     """Take a channel away; its row stays for the logs. False if there is none."""
     return await update_channel(connection, channel, now_ms=now_ms, deleted_ms=now_ms)
@@ -79,7 +103,7 @@ async def find_channel(connection: AsyncConnection, channel: ChannelId) -> Chann
 
 async def list_channels(connection: AsyncConnection, *, enabled_only: bool = False) -> tuple[ChannelRow, ...]:
     """All channels, by id."""
-    query = _SELECT.where(channels.c.status == 1) if enabled_only else _SELECT
+    query = _SELECT.where(channels.c.status == ENABLED) if enabled_only else _SELECT
     return tuple(_row(row) for row in (await connection.execute(query)).mappings())
 
 

@@ -26,6 +26,7 @@ class Failure(enum.Enum):
     RESET = "reset"  # the connection ended before the head of the answer
     CUT = "cut"  # the connection ended inside the answer
     GARBAGE = "garbage"  # not HTTP, or over a limit
+    PROXY = "proxy"  # it gave no tunnel
     EXHAUSTED = "exhausted"  # too many connections to this origin
 
 

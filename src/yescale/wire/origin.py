@@ -8,6 +8,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
+from yescale.wire.proxy import Proxy
+
 _PORTS: Final = {"http": 80, "https": 443}
 _MAX_PORT: Final = 65535
 _HOST: Final = re.compile(r"[a-z0-9._\-]+|[0-9a-f:.]*:[0-9a-f:.]*")
@@ -21,6 +23,7 @@ class Origin(msgspec.Struct, frozen=True, cache_hash=True):
     host: str
     port: int
     path: str = ""
+    via: Proxy | None = None  # what it is reached through
 
     @classmethod
     def parse(cls, url: str) -> tuple[Origin, str]:

@@ -8,6 +8,7 @@ import ssl
 from typing import TYPE_CHECKING, Final
 
 from yescale.wire.attempt import Failure
+from yescale.wire.proxy import ProxyRefused, open_tunnel
 from yescale.wire.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from yescale.wire.attempt import Attempt
     from yescale.wire.limits import ClientLimits
     from yescale.wire.origin import Origin
+    from yescale.wire.proxy import Proxy
     from yescale.wire.timers import Timers
 
 _LOGGER: Final = logging.getLogger("yescale.wire")
@@ -90,6 +92,8 @@ class Pool:
         origin = self.origin
         if origin.scheme == "unix":
             await loop.create_unix_connection(lambda: upstream, origin.path)
+        elif origin.via is not None:
+            await self._connect_through(origin.via, upstream)
         elif origin.scheme == "https":
             context = self._context(origin)
             await loop.create_connection(
@@ -97,6 +101,15 @@ class Pool:
             )
         else:
             await loop.create_connection(lambda: upstream, origin.host, origin.port)
+
+    async def _connect_through(self, proxy: Proxy, upstream: Upstream) -> None:
+        loop, origin = self.timers.loop, self.origin
+        sock = await open_tunnel(loop, proxy, origin.host, origin.port)
+        if origin.scheme == "https":
+            context = self._context(origin)
+            await loop.create_connection(lambda: upstream, sock=sock, ssl=context, server_hostname=origin.host)
+        else:
+            await loop.create_connection(lambda: upstream, sock=sock)
 
 
 class Opening:
@@ -169,6 +182,8 @@ class Opening:
 def _blame(error: OSError | UnicodeError) -> Failure:
     if isinstance(error, ssl.SSLError):
         return Failure.TLS
+    if isinstance(error, ProxyRefused):
+        return Failure.PROXY
     if isinstance(error, socket.gaierror | UnicodeError):
         return Failure.UNRESOLVED
     return Failure.REFUSED

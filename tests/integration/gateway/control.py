@@ -16,6 +16,7 @@ from yescale.domain.link import (
     AskKey,
     Draw,
     Drawn,
+    Felt,
     FromControl,
     FromWorker,
     Give,
@@ -64,6 +65,7 @@ class Control:
         self.silent = False  # no rate is answered
         self.rested: list[Rested] = []
         self.unpriced: list[str] = []
+        self.felt: list[Felt] = []
         self.asked: list[bytes] = []  # requests on the public socket
         self._writers: list[asyncio.StreamWriter] = []
         self._servers: list[asyncio.Server] = []
@@ -111,6 +113,8 @@ class Control:
                 self.rates.give(INCARNATION, message)
             case Rested():
                 self.rested.append(message)
+            case Felt():
+                self.felt.append(message)
             case Unpriced(model=model):
                 self.unpriced.append(model)
             case _:

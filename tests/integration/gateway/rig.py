@@ -306,6 +306,11 @@ class Rig:
             prices=tuple(rules),
         )  # fmt: skip
 
+    async def publish(self, snapshot: Snapshot) -> None:
+        """Have the worker serve from another snapshot."""
+        self.control.publish(snapshot)
+        await asyncio.sleep(0.1)
+
     async def client(self) -> Client:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         made = Client(reader, writer)

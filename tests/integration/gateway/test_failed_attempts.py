@@ -1,84 +1,92 @@
-"""Attempts that failed before any content: free, unless their provider says that it bills them."""
+"""What attempts that failed cost: nothing, unless their provider charges for them (promise 21)."""
 
-import json
-from pathlib import Path
-from typing import Any
+import asyncio
 
 import pytest
+from msgspec.structs import replace
 
-from tests.integration.gateway.askers import asked, relayed
-from tests.integration.gateway.control import KEY
-from tests.integration.gateway.rig import Visit
-from tests.integration.gateway.stage import Pair, Stage, cost, pairs_of
-from tests.integration.gateway.tongues import MESSAGES, RESPONSES
-from yescale.domain.journal import EndLine
-from yescale.domain.usage import Meter
+from tests.integration.gateway.rig import Rig, Visit, event, usage_event
 
-USED = {"input_tokens": 30, "output_tokens": 7, "total_tokens": 37}
-OWED = cost({Meter.INPUT_TOKENS: 30, Meter.OUTPUT_TOKENS: 7})
+PRICE = 10 * 1_000 + 20 * 2_000  # of rig.USAGE
+SMALL = {"prompt_tokens": 7, "completion_tokens": 0, "total_tokens": 7}
 
 
-def pair(spoken: str) -> Pair:
-    """A client of chat whose provider speaks another format: nothing is relayed before the first text."""
-    surface = next(surface for surface in relayed() if surface.format.id == "openai.chat")
-    return next(pair for pair in pairs_of(surface) if pair.spoken == spoken)
+async def report_and_fail(visit: Visit) -> None:
+    """Usage, and an error before any content."""
+    await visit.stream()
+    await visit.chunk(usage_event(SMALL))
+    await visit.chunk(b'data: {"error":{"message":"overloaded"}}\n\n')
+    await visit.end()
 
 
-def failed(usage: dict[str, int] | None) -> bytes:
-    response = {"id": "r", "status": "failed", "error": {"code": "server_error", "message": "no"}, "usage": usage}
-    return b"event: response.failed\ndata: " + json.dumps({"type": "response.failed", "response": response}).encode()
+async def bills(rig: Rig, *, failures: bool) -> None:
+    snapshot = rig.snapshot(version=2)
+    first, second = snapshot.channels
+    await rig.publish(replace(snapshot, channels=(replace(first, bills_failures=failures), second)))
 
 
-async def play(
-    folder: Path, answers: list[bytes], spoken: str = "openai.responses", **relay: Any
-) -> tuple[int, EndLine]:
-    """A streamed call; the provider gives one of the answers each time it is asked."""
-    left = list(answers)
+@pytest.mark.parametrize("failures", [False, True])
+async def test_a_failed_attempt_is_charged_only_where_its_provider_charges_for_it(rig: Rig, failures: bool) -> None:
+    """promise 21"""
+    await bills(rig, failures=failures)
+    rig.first.script = report_and_fail
+    assert (await rig.call(stream=True)).events[-1] == "[DONE]"
+    end = await rig.end()
+    owed = 7 * 1_000 if failures else 0
+    assert [note.channel for note in end.attempts] == [1, 2]
+    assert end.amount == PRICE + owed == sum(line.amount for line in end.lines)
+    assert ("failed attempts charged: 7000 nano" in end.note) == failures
+    assert dict(end.charges) == dict.fromkeys(dict(end.charges), PRICE + owed)
 
-    async def script(visit: Visit) -> None:
+
+async def test_a_call_that_fails_everywhere_still_owes_what_its_attempts_cost(rig: Rig) -> None:
+    """promise 21"""
+    await bills(rig, failures=True)
+    rig.first.script = report_and_fail
+
+    async def fail(visit: Visit) -> None:
+        await visit.answer(500, {"error": {"message": "down"}})
+
+    rig.second.script = fail
+    assert (await rig.call(stream=True)).status == 502
+    end = await rig.end()
+    assert (end.outcome, end.amount) == ("upstream_error", 7_000)
+
+
+async def test_usage_that_cannot_be_is_not_owed(rig: Rig) -> None:
+    await bills(rig, failures=True)
+
+    async def exaggerate(visit: Visit) -> None:
         await visit.stream()
-        await visit.chunk(left.pop(0) + b"\n\n")
+        await visit.chunk(usage_event({"prompt_tokens": 10**9, "completion_tokens": 0, "total_tokens": 10**9}))
+        await visit.chunk(b'data: {"error":{"message":"overloaded"}}\n\n')
         await visit.end()
 
-    one = pair(spoken)
-    async with Stage(folder, (one,), **relay) as stage:
-        stage.first.script = script
-        path, body = asked(one.surface, one.model("long"), "hi", stream=True)
-        client = await stage.client()
-        client.send("POST", path, body, authorization=f"Bearer {KEY}")
-        answer = await client.answer()
-        assert left == []
-        return answer.status, await stage.end()
+    rig.first.script = exaggerate
+    await rig.call(stream=True)
+    assert (await rig.end()).amount == PRICE
 
 
-@pytest.mark.parametrize(
-    ("usage", "outcome", "amount"),
-    [
-        (USED, "upstream_cut", OWED),
-        ({"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}, "upstream_error", 0),
-        (None, "upstream_error", 0),
-    ],
-)
-async def test_a_failure_costs_what_its_provider_says_that_it_used(
-    tmp_path: Path, usage: dict[str, int] | None, outcome: str, amount: int
+@pytest.mark.parametrize(("drain_s", "words"), [(0.0, "not drained"), (5.0, "drained")])
+async def test_the_row_says_how_a_channel_was_read_when_the_client_had_left(
+    rig: Rig, drain_s: float, words: str
 ) -> None:
-    """Promises 7 and 11: usage is read from any terminal event, and zero stays zero."""
-    status, end = await play(tmp_path, [failed(usage)])
-    assert (status, end.outcome, end.amount, end.estimated) == (502, outcome, amount, False)
+    """promise 9"""
+    await rig.publish(rig.snapshot(version=2, drain_s=drain_s))
 
+    async def slow(visit: Visit) -> None:
+        await visit.stream()
+        await visit.chunk(event("hello"))
+        await rig.until(lambda: gone == [True])
+        await asyncio.sleep(0.1)
+        await visit.chunk(usage_event() + b"data: [DONE]\n\n")
+        await visit.end()
 
-async def test_a_failure_before_a_success_is_the_operators(tmp_path: Path) -> None:
-    """Promise 21: only one attempt is charged."""
-    whole = b"".join((RESPONSES.opening, *RESPONSES.texts, RESPONSES.reckoning))
-    status, end = await play(tmp_path, [failed(USED), whole], max_attempts=2)
-    assert (status, end.outcome, end.amount) == (200, "ok", cost(RESPONSES.usage))
-    assert len(end.attempts) == 2
-
-
-async def test_the_usage_of_a_prompt_alone_is_no_answer_yet(tmp_path: Path) -> None:
-    """Claude says the prompt's size first; an error behind it may still be made good elsewhere."""
-    whole = b"".join((MESSAGES.opening, *MESSAGES.texts, MESSAGES.reckoning, MESSAGES.mark))
-    overloaded = MESSAGES.opening.partition(b"event: content_block_start")[0] + MESSAGES.failing
-    status, end = await play(tmp_path, [overloaded, whole], "anthropic.messages", max_attempts=2)
-    assert (status, end.outcome, end.amount) == (200, "ok", cost(MESSAGES.usage))
-    assert len(end.attempts) == 2
+    gone: list[bool] = []
+    rig.first.script = slow
+    client = await rig.post(stream=True)
+    await client.head()
+    client.leave()
+    gone.append(True)
+    end = await rig.end()
+    assert (end.outcome, words in end.note, end.amount > 0) == ("client_gone", True, True)

@@ -116,7 +116,7 @@ async def test_the_link_is_made_again_after_control_restarts_and_news_is_kept_me
         await far.stop()
         await until(lambda: parted)
         assert parted == [False]
-        link.rested(3, 0, 401)
+        link.rested(Rested(channel=3, secret=0, status=401))
         link.unpriced("m")
         far.heard.clear()
         await far.listen()

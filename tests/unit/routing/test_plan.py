@@ -4,7 +4,11 @@ from collections import Counter
 from collections.abc import Collection
 from random import Random
 
-from yescale.domain.ids import ChannelId, ModelName, ProviderId
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from yescale.domain.ids import ChannelId, ModelName, ProtocolId, ProviderId
 from yescale.domain.snapshot import Channel, Group, Model, Snapshot
 from yescale.routing.plan import choose
 from yescale.routing.table import Table
@@ -15,8 +19,16 @@ GPT = ModelName("gpt-4o")
 class Known:
     """Health as the test says it."""
 
-    def __init__(self, resting: Collection[int] = (), busy: dict[int, int] | None = None) -> None:
-        self.unwell = {ChannelId(channel) for channel in resting}
+    def __init__(
+        self,
+        resting: Collection[int] = (),
+        busy: dict[int, int] | None = None,
+        full: Collection[int] = (),
+        speeds: dict[int, float] | None = None,
+    ) -> None:
+        self.by_speed = speeds is not None
+        self.speeds = {(ChannelId(channel), "gpt-4o"): speed for channel, speed in (speeds or {}).items()}
+        self.unwell = {ChannelId(channel) for channel in (*resting, *full)}
         self.loads = {ChannelId(channel): calls for channel, calls in (busy or {}).items()}
 
     def resting(self, channel: ChannelId, now: float) -> bool:
@@ -127,3 +139,127 @@ def test_a_model_that_is_called_thinking_is_itself() -> None:
     known = table(channel(1, models={name: "kimi"}), models=("kimi-k2-thinking",))
     (tier,) = known.tiers("g", name)
     assert [c.thinking for c in tier.candidates] == [False]
+
+
+def test_a_full_channel_is_left_out_as_if_it_rested() -> None:
+    both = table(channel(1, priority=5), channel(2))
+    assert set(picks(both, Known(full={1}))) == {2}
+    assert set(picks(both, Known(full={1}, resting={2}))) == {0}
+
+
+def test_where_speed_counts_the_one_that_answers_sooner_wins_for_its_load() -> None:
+    two = table(channel(1), channel(2))
+    assert picks(two, Known(speeds={1: 0.2, 2: 1.0}))[1] > 1_400
+    assert picks(two, Known(speeds={1: 0.2, 2: 1.0}, busy={1: 9}))[2] > 1_400
+    assert picks(two, Known(speeds={1: 0.2}))[2] > 1_400, "one that was never measured is tried"
+    assert picks(two, Known(speeds={1: 0.2, 2: 1.0}))[2] > 200, "and the slow one measured again"
+
+
+def stuck(known: Table, health: Known, stick: int) -> int:
+    found = choose(known.tiers("g", GPT), health, 0.0, Random(stick), (), stick)
+    assert found is not None
+    return found.channel.id
+
+
+def test_a_conversation_goes_where_it_went_while_that_is_well_and_not_crowded() -> None:
+    three = table(channel(1), channel(2), channel(3, weight=2))
+    firsts = {stick: stuck(three, Known(), stick) for stick in range(1, 400)}
+    shares = Counter(firsts.values())
+    assert 60 < shares[1] < 140
+    assert 60 < shares[2] < 140
+    assert 150 < shares[3] < 250
+    away = {stick: stuck(three, Known(resting={2}), stick) for stick in firsts}
+    assert all(away[stick] == first for stick, first in firsts.items() if first != 2)
+    assert 2 not in away.values()
+    crowded = {stick: stuck(three, Known(busy={1: 50, 2: 1, 3: 1}), stick) for stick in firsts}
+    assert 1 not in crowded.values()
+    assert {stick: stuck(three, Known(busy={1: 7}), stick) for stick in firsts} == firsts
+
+
+Fleet = list[tuple[int, int]]
+FLEETS = st.lists(st.tuples(st.integers(-2, 2), st.integers(1, 5)), min_size=1, max_size=8)
+SETS = st.sets(st.integers(1, 8))
+
+
+def fleet(ranks: Fleet) -> list[Channel]:
+    return [channel(n, priority=priority, weight=weight) for n, (priority, weight) in enumerate(ranks, 1)]
+
+
+@given(FLEETS, SETS, SETS, SETS, st.integers(0, 2**64 - 1))
+def test_never_a_tried_one_while_another_is_eligible(
+    ranks: Fleet, tried: set[int], resting: set[int], full: set[int], stick: int
+) -> None:
+    """promise 21: whoever is chosen is eligible, of the highest priority that has anyone; else nobody is."""
+    channels = fleet(ranks)
+    found = choose(
+        table(*channels).tiers("g", GPT),
+        Known(resting=resting, full=full),
+        0.0,
+        Random(stick),
+        {ChannelId(n) for n in tried},
+        stick,
+    )
+    eligible = [c for c in channels if c.id not in tried | resting | full]
+    assert (found is None) == (not eligible)
+    if found is not None:
+        assert found.channel in eligible
+        assert found.channel.priority == max(c.priority for c in eligible)
+
+
+@given(FLEETS, st.integers(0, 2**64 - 1))
+def test_a_call_that_fails_everywhere_tries_each_channel_once(ranks: Fleet, stick: int) -> None:
+    """promise 21"""
+    known, tried = table(*fleet(ranks)), list[ChannelId]()
+    while (found := choose(known.tiers("g", GPT), Known(), 0.0, Random(1), tried, stick)) is not None:
+        assert found.channel.id not in tried
+        tried.append(found.channel.id)
+    assert len(tried) == len(ranks)
+
+
+@given(FLEETS, st.integers(1, 5), st.integers(1, 2**64 - 1))
+def test_a_channel_that_is_added_moves_conversations_to_itself_alone(ranks: Fleet, weight: int, stick: int) -> None:
+    before = [channel(n, weight=rank[1]) for n, rank in enumerate(ranks, 1)]
+    added = channel(100, weight=weight)
+    first, second = stuck(table(*before), Known(), stick), stuck(table(*before, added), Known(), stick)
+    assert second in (first, 100)
+
+
+@given(st.lists(st.sampled_from(["openai", "anthropic", "unheard-of"]), min_size=1, max_size=6), SETS)
+def test_native_speakers_come_before_translators_of_the_same_priority(providers: list[str], resting: set[int]) -> None:
+    channels = [replace(channel(n), provider=ProviderId(name)) for n, name in enumerate(providers, 1)]
+    known = table(*channels, models=("gpt-4o",))
+    offer = known.offer("g", GPT, "chat", ProtocolId("openai.chat"))
+    assert offer is not None
+    found = choose(offer.tiers, Known(resting=resting), 0.0, Random(1))
+    awake = {name for n, name in enumerate(providers, 1) if n not in resting}
+    assert (found is None) == (not awake)
+    if found is not None and "openai" in awake:
+        assert found.channel.provider == "openai"
+
+
+def test_an_alias_is_served_and_priced_as_its_model() -> None:
+    alias = replace(model("mine"), alias_of=GPT)
+    known = table(channel(1, models={GPT: "up"}), models=("gpt-4o",))
+    known = Table(replace(known.snapshot, models=(*known.snapshot.models, alias, replace(alias, name=ModelName("x")))))
+    found = known.model(ModelName("mine"))
+    assert found is not None
+    assert (found.name, found.priced_as) == ("mine", "gpt-4o")
+    assert known.tiers("g", ModelName("mine")) == known.tiers("g", GPT)
+    assert list(known.names("g")) == ["gpt-4o", "mine", "x"]
+
+
+def test_an_alias_of_nothing_or_of_an_alias_is_no_model() -> None:
+    bad = [replace(model("a"), alias_of=ModelName("gone")), replace(model("b"), alias_of=ModelName("a"))]
+    known = table(channel(1))
+    known = Table(replace(known.snapshot, models=(*known.snapshot.models, *bad)))
+    assert known.model(ModelName("a")) is None
+    assert known.model(ModelName("b")) is None
+
+
+def test_a_wide_name_of_a_channel_serves_all_of_the_catalogue_that_begin_so() -> None:
+    wide = {ModelName("gpt-*"): "azure-*", ModelName("gpt-4o*"): "own-*", ModelName("gpt-4o"): "best"}
+    known = table(channel(1, models=wide), models=("gpt-4o", "gpt-4o-mini", "gpt-5", "o1"))
+    served = {name: known.tiers("g", name)[0].candidates[0].upstream_model for name in known.names("g")}
+    assert served == {"gpt-4o": "best", "gpt-4o-mini": "own--mini", "gpt-5": "azure-5"}
+    assert known.tiers("g", ModelName("o1")) == ()
+    assert known.tiers("g", ModelName("gpt-9")) == (), "it is not in the catalogue: it would have no price"

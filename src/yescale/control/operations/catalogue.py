@@ -1,9 +1,9 @@
 """Models, prices and groups. Price and ratio rows are superseded, never edited: calls in flight keep theirs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 from msgspec.structs import asdict, replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,6 +24,7 @@ from yescale.store.prices import NewPrice, current_prices, set_prices
 
 _PIECES: Final = frozenset({Meter.REQUESTS, Meter.IMAGES})
 _NAME_LENGTH: Final = 128
+_MOST_FALLBACKS: Final = 8
 
 
 class AddModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +43,16 @@ class AddModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     category: str = ""
     endpoint: str = "/v1/chat/completions"
     notes: str = ""
+    fallbacks: tuple[ModelName, ...] = ()
+    alias_of: str = ""
+
+
+class EditModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is left out stays as it is."""
+
+    name: ModelName
+    fallbacks: tuple[ModelName, ...] | UnsetType = UNSET
+    alias_of: str | UnsetType = UNSET
 
 
 class OneModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,12 +107,26 @@ async def add_model(context: Context, asked: AddModel) -> object:
     """Store a catalogue entry, or replace the one of its name; its prices stay."""
     _check_name(asked.name)
     async with context.database.writing() as connection:
+        await _check_others(connection, asked.name, asked.fallbacks, asked.alias_of)
         now_ms = await database_ms(connection)
         known = await find_model(connection, asked.name)
         entry = CatalogueEntry(created_at=known.created_at if known else now_ms // 1000, **asdict(asked))
+        entry = replace(entry, priced_as=asked.priced_as or asked.alias_of)
         entry = entry if known is None else _keep_told(entry, known)
         await set_model(connection, entry, now_ms=now_ms)
         await changes.note(connection, "snapshot", at_ms=now_ms)
+        row = await find_model(connection, asked.name)
+    await context.announce()
+    return None if row is None else _view_model(row)
+
+
+async def edit_model(context: Context, asked: EditModel) -> object:
+    """Change what is named of an entry."""
+    fields = {name: value for name, value in asdict(asked).items() if value is not UNSET and name != "name"}
+    async with context.database.writing() as connection:
+        await _check_others(connection, asked.name, fields.get("fallbacks", ()), fields.get("alias_of", ""))
+        priced_as = {"priced_as": asked.alias_of} if asked.alias_of else {}
+        await _update(connection, asked.name, **fields, **priced_as)
         row = await find_model(connection, asked.name)
     await context.announce()
     return None if row is None else _view_model(row)
@@ -265,6 +290,18 @@ async def _update(connection: AsyncConnection, name: ModelName, **fields: object
     await changes.note(connection, "snapshot", at_ms=now_ms)
 
 
+async def _check_others(connection: AsyncConnection, name: str, fallbacks: Sequence[ModelName], alias_of: str) -> None:
+    """Other models that an entry names exist; an alias names one that is none."""
+    if len(fallbacks) > _MOST_FALLBACKS:
+        raise OperationRefused(f"A model has {_MOST_FALLBACKS} fallbacks at most.")
+    for other in (*fallbacks, *([ModelName(alias_of)] if alias_of else [])):
+        row = await find_model(connection, other)
+        if row is None or other == name or other.endswith("*"):
+            raise OperationRefused(f"There is no other model {other!r}; `model list` shows them.")
+        if alias_of and row.alias_of:
+            raise OperationRefused(f"{other!r} is an alias itself; name {row.alias_of!r}.")
+
+
 def _check_name(name: str) -> None:
     if not name.strip() or len(name) > _NAME_LENGTH or not name.isprintable():
         raise OperationRefused(f"{name!r} is not a name: 1 to {_NAME_LENGTH} printable characters.")
@@ -296,6 +333,8 @@ def _view_model(row: CatalogueRow) -> dict[str, object]:
         "context_window": row.context_window,
         "max_output": row.max_output,
         "operations": list(row.operations),
+        "fallbacks": list(row.fallbacks),
+        "alias_of": row.alias_of,
         "deprecation": row.is_deprecation,
         "alternative": row.alternative_info or "",
     }

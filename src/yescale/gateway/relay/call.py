@@ -11,7 +11,16 @@ from yescale.domain.ids import ChannelId
 from yescale.domain.journal import NoLine
 from yescale.domain.limits import NO_LIMITS
 from yescale.domain.link import KeyRecord, Refused
-from yescale.gateway import admission, answers, group_choice, inflating, limit_words, metadata, preferences
+from yescale.gateway import (
+    admission,
+    alternatives,
+    answers,
+    group_choice,
+    inflating,
+    limit_words,
+    metadata,
+    preferences,
+)
 from yescale.gateway.admission import Credentials, Order
 from yescale.gateway.keys import Unavailable
 from yescale.gateway.leases import Reservation, Waiting
@@ -25,6 +34,7 @@ from yescale.protocols.codec import NO_WORDS, PathWords
 from yescale.protocols.passthrough import Peek
 from yescale.protocols.wishes import Preferences
 from yescale.routing.plan import choose
+from yescale.routing.sticking import find_stick
 from yescale.routing.table import Candidate
 from yescale.wire.server import Exchange
 
@@ -164,33 +174,42 @@ class Call:
         if isinstance(order, Fault):
             self._refuse(order, peek.model)
             return
-        candidate = choose(order.offer.tiers, relay.health, relay.now(), relay.rng)
-        if candidate is None:
+        if (order.offer.chooses or order.rest) and relay.routing.stick:
+            order = self._stick(order, key, body)
+        candidate = choose(order.offer.tiers, relay.health, relay.now(), relay.rng, (), order.stick)
+        if candidate is None and not (order.rest and self._is_served(order.rest)):
             self._do_without(order, body)
             return
-        if key.limits or order.offer.limits or order.table.channel_limits:
+        if key.limits or alternatives.limits_of(order) or order.table.channel_limits:
             self._bound(order, key, candidate)
-            return
-        ceiling, floor = order.ceiling, order.table.snapshot.minimum_balance
-        most = ceiling.most if ceiling.most > floor else floor
+        else:
+            self._reserve(order, key, candidate)
+
+    def _reserve(self, order: Order, key: KeyRecord, candidate: Candidate | None) -> None:
+        """Set aside what the call can cost at most, and go on where there is that much. No candidate: of another model
+        there is one.
+        """
+        relay, ceiling, floor = self._relay, order.ceiling, order.table.snapshot.minimum_balance
+        least, most = alternatives.bounds(order) if order.rest else (ceiling.least, ceiling.most)
+        most = most if most > floor else floor
         reservation = relay.purses.reserve(key, most)
         if reservation is not None:
             self._go(order, reservation, candidate)
             return
         self._order = order
         self._candidate = candidate
-        self._waiting = relay.purses.admit(key, max(floor, ceiling.least), most, self._admitted)
+        self._waiting = relay.purses.admit(key, max(floor, least), most, self._admitted)
         self._candidate = None  # whoever waits for money chooses anew
 
-    def _bound(self, order: Order, key: KeyRecord, candidate: Candidate) -> None:
-        """The same for a call that has limits: its key's and account's, its group's and model's, its channel's."""
-        relay, channel = self._relay, candidate.channel.id
-        own = order.table.channel_limits.get(channel, NO_LIMITS)
+    def _bound(self, order: Order, key: KeyRecord, candidate: Candidate | None) -> None:
+        """The same for a call that has limits: its key's and account's, its group's and models', its channel's."""
+        relay = self._relay
+        own = NO_LIMITS if candidate is None else order.table.channel_limits.get(candidate.channel.id, NO_LIMITS)
         least_output = relay.money.least_output_tokens
         if self._surface.whole and order.offer.tariff is not None:
             least_output = order.offer.tariff.max_output
-        self._limits = key.limits + order.offer.limits + own
-        demand = admission.demand_of(order, self._limits, least_output)
+        self._limits = key.limits + alternatives.limits_of(order) + own
+        demand = alternatives.demand_of(order, self._limits, least_output)
         self._order, self._candidate = order, candidate
         reservation = relay.limiter.reserve(key, demand)
         if reservation is not None:
@@ -218,7 +237,8 @@ class Call:
     def _judge(self, peek: Peek, key: KeyRecord) -> Order | Fault:
         """What the call is allowed to be, with all that its head asks for."""
         relay = self._relay
-        order = self._judge_groups(peek, key) if key.groups else self._judge_one(peek, key)
+        judge = self._judge_groups if key.groups else self._judge_one
+        order = alternatives.find_order(peek, relay.table, lambda asked: judge(asked, key))
         if isinstance(order, Fault):
             if order is faults.MODEL_NOT_PRICED:
                 relay.link.unpriced(peek.model)
@@ -227,17 +247,30 @@ class Call:
             tags = metadata.read_metadata(self._exchange.headers)
             if isinstance(tags, Fault):
                 return tags
-            order = replace(order, tags=admission.add_tags(order.tags, tags))
+            rest = tuple(replace(other, tags=admission.add_tags(other.tags, tags)) for other in order.rest)
+            order = replace(order, tags=admission.add_tags(order.tags, tags), rest=rest)
         if self._credentials is not None and self._credentials.channel is not None:
             order = admission.pin(order, self._credentials.channel)
-        if peek.wishes is None or peek.wishes.preferences is None:
-            return order
-        return self._prefer(order, peek.wishes.preferences)
+        wanted = None if peek.wishes is None else peek.wishes.preferences
+        return order if wanted is None else alternatives.change_each(order, lambda each: self._prefer(each, wanted))
 
     def _judge_one(self, peek: Peek, key: KeyRecord) -> Order | Fault:
         relay = self._relay
         least_output = relay.money.least_output_tokens
         return admission.judge(peek, key, relay.table, self._surface, least_output, self._words)
+
+    def _stick(self, order: Order, key: KeyRecord, body: bytes) -> Order:
+        """The same for a conversation that goes where it went before, where there is a choice."""
+        offer = order.offer
+        stick = find_stick(body, key.account, offer.model.name, caches=offer.caches) if offer.chooses else 0
+        rest = tuple(self._stick(other, key, body) for other in order.rest)
+        return replace(order, stick=stick, rest=rest) if stick or rest else order
+
+    def _is_served(self, orders: tuple[Order, ...]) -> bool:
+        """Whether any of these has a channel right now."""
+        relay = self._relay
+        now = relay.now()
+        return any(choose(order.offer.tiers, relay.health, now, relay.rng) is not None for order in orders)
 
     def _judge_groups(self, peek: Peek, key: KeyRecord) -> Order | Fault:
         """The same for a key of several groups."""
@@ -290,7 +323,8 @@ class Call:
                 self._refuse(limit_words.explain(outcome, self._limits), order.peek.model, self._figures(outcome))
         else:
             status = order.table.snapshot.insufficient_funds_status
-            self._refuse(admission.explain_refusal(outcome, order.ceiling.least, status), order.peek.model)
+            least, _ = alternatives.bounds(order)
+            self._refuse(admission.explain_refusal(outcome, least, status), order.peek.model)
 
     def _figures(self, refused: Refused) -> bytes:
         """The header lines of a refusal by a rate."""
@@ -315,7 +349,8 @@ class Call:
         self._exchange.respond(200, answers.head(self._id.encode()), self._surface.estimate(body))
 
     def _all_rest(self, order: Order) -> Fault:
-        channels = [candidate.channel.id for tier in order.offer.tiers for candidate in tier.candidates]
+        tiers = [tier for each in (order, *order.rest) for tier in each.offer.tiers]
+        channels = [candidate.channel.id for tier in tiers for candidate in tier.candidates]
         left = self._relay.health.rest_left(channels, self._relay.now())
         return faults.NO_CHANNEL.saying(faults.NO_CHANNEL.message, retry_after_s=int(left) + 1)
 

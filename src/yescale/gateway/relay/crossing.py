@@ -100,7 +100,7 @@ class Crossing:
         peek = self._order.peek
         return Envelope(
             id=self._call,
-            model=peek.model,
+            model=self._order.offer.model.name,
             created=self._created,
             request=request,
             input_tokens=max(1, peek.prompt_tokens // _PROMPT_BOUND),

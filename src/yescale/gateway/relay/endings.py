@@ -88,6 +88,26 @@ def tokens_used(bill: Bill, reservation: Reservation) -> int:
     return tokens_of(bill.usage) if reservation.sums[TOKENS] else 0
 
 
+def bill_failure(order: Order, usage: Usage | None) -> Bill:
+    """What an attempt that failed is charged by a provider that charges for those: only what it reported itself."""
+    if not usage or not believable(order, usage):
+        return NOTHING
+    return bill(order, Served(usage, 0, believed=True))
+
+
+def add_failures(bill: Bill, failures: tuple[Bill, ...]) -> Bill:
+    """The call's bill with those of attempts that failed before: lines of their own, and a note that says so."""
+    amount = sum(failure.amount for failure in failures)
+    note = f"failed attempts charged: {amount} nano"
+    return Bill(
+        bill.usage,
+        (*bill.lines, *(line for failure in failures for line in failure.lines)),
+        bill.amount + amount,
+        bill.estimated,
+        f"{bill.note}; {note}" if bill.note else note,
+    )
+
+
 def measure(order: Order, answer: Answer, body: bytes) -> Served:
     """What a whole answer says of itself; its text is measured only where its usage cannot be believed."""
     usage = answer.usage

@@ -45,7 +45,7 @@ class Passage:
 
     __slots__ = (
         "_amount", "_committed", "_drain_bytes", "_ended", "_exchange", "_first_at", "_flowing", "_gone_at", "_id",
-        "_order", "_owed", "_parts", "_pipe", "_quiet", "_relay", "_reservation", "_size", "_surface", "_tap", "_timer",
+        "_order", "_parts", "_pipe", "_quiet", "_relay", "_reservation", "_size", "_surface", "_tap", "_timer",
         "_tries", "_wrote_at", "turn",
     )  # fmt: skip
 
@@ -71,7 +71,6 @@ class Passage:
         self._gone_at = 0.0
         self._drain_bytes = 0
         self._amount: Nano = 0
-        self._owed: Served | None = None  # what a failed attempt's provider says that it bills
         self._committed = False
         self._ended = False
         self.turn: Turn | None = None  # of a call whose answer is kept
@@ -124,8 +123,8 @@ class Passage:
         if verdict.counts:
             self._tries.blame()
         tap = self._tap
-        if tap is not None and tap.usage and not tap.partial and any(tap.usage.values()):
-            self._owed = endings.heard(tap)
+        if tap is not None and not tap.partial:
+            self._tries.owe(tap.usage)
         self._pipe, self._tap, self._size = None, None, 0
         self._parts.clear()
         if self._gone_at:
@@ -298,7 +297,7 @@ class Passage:
         self._tries.praise()
         kind = attempt.fields.get(b"content-type", b"")
         kind = kind if kind.startswith(answers.JSON) else answers.JSON  # some say text/plain of what is JSON
-        served = endings.measure(self._order, answer, body)
+        served = endings.measure(self._tries.order, answer, body)
         ending = self._well(200) if self._gone_at else _WELL
         self._settle(ending, served, partial(self._send_whole, kind, answer.translated or body))
 
@@ -370,7 +369,7 @@ class Passage:
             self._settle(Ending(outcome="client_gone", status=200, note="nothing was sent upstream"), None)
             return
         heard = self._tap.text_bytes if self._tap is not None else 0
-        self._drain_bytes = heard + endings.affordable_bytes(self._order, candidate.channel.drain_cost)
+        self._drain_bytes = heard + endings.affordable_bytes(self._tries.order, candidate.channel.drain_cost)
         attempt.resume()
         if candidate.channel.drain_s > 0:
             self._timer = self._relay.timers.start(candidate.channel.drain_s, self._drain_over)
@@ -434,12 +433,11 @@ class Passage:
 
     def _give_up(self, fault: Fault) -> None:
         """No candidate is left."""
-        failed: Outcome = "upstream_error" if self._owed is None else "upstream_cut"
-        outcome: Outcome = "deadline" if fault is faults.UPSTREAM_TIMEOUT else failed
+        outcome: Outcome = "deadline" if fault is faults.UPSTREAM_TIMEOUT else "upstream_error"
         if not self._tries.notes:
             outcome = "refused"
         status = 200 if self._exchange.begun else fault.status
-        self._settle(Ending(outcome=outcome, status=status, code=fault.code), self._owed, partial(self._tell, fault))
+        self._settle(Ending(outcome=outcome, status=status, code=fault.code), None, partial(self._tell, fault))
 
     def _tell(self, fault: Fault) -> None:
         if self._exchange.begun:
@@ -480,7 +478,9 @@ class Passage:
             self._quiet = None
         if self._tries.current is not None:
             self._tries.close(self._tries.current.status, "")
-        bill = NOTHING if served is None else endings.bill(self._order, served)
+        bill = NOTHING if served is None else endings.bill(self._tries.order, served)
+        if self._tries.owed:
+            bill = endings.add_failures(bill, self._tries.owed)
         self._amount = bill.amount
         tokens = endings.tokens_used(bill, self._reservation)
         backs = relay.purses.settle(self._reservation, bill.amount, tokens)

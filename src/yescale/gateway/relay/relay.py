@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from random import Random
-from typing import Protocol
+from typing import Final, Protocol
 
 from yescale.domain.snapshot import Snapshot
 from yescale.gateway.clock import Clock
@@ -17,9 +17,11 @@ from yescale.gateway.rates import Rates
 from yescale.gateway.relay.health import ChannelHealth
 from yescale.gateway.relay.targets import Targets
 from yescale.routing.table import Table
-from yescale.tuning import MoneySettings, RelaySettings
+from yescale.tuning import MoneySettings, RelaySettings, RoutingSettings
 from yescale.wire.client import Client
 from yescale.wire.timers import Timers
+
+ROUTING: Final = RoutingSettings()
 
 
 class Live(Protocol):
@@ -49,6 +51,7 @@ class Relay:
         "purses",
         "rates",
         "rng",
+        "routing",
         "settings",
         "table",
         "targets",
@@ -71,6 +74,7 @@ class Relay:
         rates: Rates,
         memory: Memory,
         rng: Random,
+        routing: RoutingSettings = ROUTING,
     ) -> None:
         self.settings = settings
         self.money = money
@@ -87,12 +91,14 @@ class Relay:
         self.memory = memory
         self.rng = rng
         self.ids = RequestIds(rng)
-        self.health = ChannelHealth(settings, rng)
+        self.routing = routing
+        self.health = ChannelHealth(settings, rng, by_speed=routing.prefer == "latency")
         self.table = Table(Snapshot(version=0))
-        self.targets = Targets()
+        self.targets = Targets(self.table)
         self.calls: set[Live] = set()
 
     def publish(self, snapshot: Snapshot) -> None:
         """Calls from now on see this snapshot; those under way keep the one that they were admitted with."""
         self.table = Table(snapshot)
-        self.targets = Targets()
+        self.targets = Targets(self.table)
+        self.health.follow(snapshot.channels)

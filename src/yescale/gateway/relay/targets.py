@@ -4,6 +4,7 @@ import logging
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from yescale.domain.ids import ChannelId, ProtocolId
 from yescale.domain.profile import Profile
@@ -23,8 +24,9 @@ from yescale.providers.provider import (
     header_lines,
 )
 from yescale.providers.registry import PROVIDERS
-from yescale.routing.table import Candidate
+from yescale.routing.table import Candidate, Table
 from yescale.wire.client import Origin
+from yescale.wire.proxy import Proxy
 
 LOG: Final = logging.getLogger("yescale.relay")
 _MOST: Final = 10_000  # of what is kept: a wildcard lets any name of a model through
@@ -64,15 +66,18 @@ _Place = tuple[ChannelId, str, str, ProtocolId, bool, int]
 class Targets:
     """A cache that lives as long as a snapshot does. A channel that cannot be used is logged once and left out."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("_known", "_table")
 
-    def __init__(self) -> None:
+    def __init__(self, table: Table) -> None:
+        self._table = table
         self._known: dict[_Place, Target | None] = {}
 
     def find(self, candidate: Candidate, order: Order, spoken: ProtocolId, secret: int) -> Target | None:
         """The target, or None where the channel is not usable."""
         stream = order.peek.stream
         place = (candidate.channel.id, candidate.upstream_model, order.operation, spoken, stream, secret)
+        if order.table is not self._table:  # an older call: its channels may have been changed since
+            return _build(candidate, place)
         try:
             return self._known[place]
         except KeyError:
@@ -101,12 +106,14 @@ def _build(candidate: Candidate, place: _Place) -> Target | None:
     )
     try:
         origin, _ = Origin.parse((channel.base_url or provider.base_url).partition("?")[0])
+        if channel.proxy:
+            origin = replace(origin, via=Proxy.parse(channel.proxy))
         head = build_head(channel, provider, request)
     except BadChannel as error:
         LOG.error("%s; mend the channel", error)  # noqa: TRY400 - no defect: no traceback
         return None
     except ValueError:  # its text would hold the address, which may hold a password
-        LOG.error("channel %d has a base URL that cannot be used; mend it", channel.id)  # noqa: TRY400 - as above
+        LOG.error("channel %d has a base URL or a proxy that cannot be used; mend it", channel.id)  # noqa: TRY400 - as above
         return None
     return Target(
         origin=origin,

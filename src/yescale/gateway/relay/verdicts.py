@@ -23,14 +23,15 @@ class Verdict(Struct, frozen=True, kw_only=True):
     again: bool = False  # the same channel may be tried once more when no other is left
     counts: bool = False  # against the channel
     rest_secret: bool = False
+    spares: bool = False  # the channel: its fault is one secret's alone, and another may be tried
     own: bool = False  # the client's own mistake: it gets the upstream's status and body
 
 
 _BROKEN: Final = Verdict(fault=faults.UPSTREAM_ERROR, retry=True, again=True, counts=True)
 _SLOW: Final = Verdict(fault=faults.UPSTREAM_TIMEOUT, retry=True, counts=True)
 _TOO_LATE: Final = Verdict(fault=faults.UPSTREAM_TIMEOUT, counts=True)  # it may be working on it: not asked twice
-_OUR_ACCOUNT: Final = Verdict(fault=faults.UPSTREAM_ERROR, retry=True, rest_secret=True)
-_BUSY: Final = Verdict(fault=faults.UPSTREAM_BUSY, retry=True)
+_OUR_ACCOUNT: Final = Verdict(fault=faults.UPSTREAM_ERROR, retry=True, rest_secret=True, spares=True)
+_BUSY: Final = Verdict(fault=faults.UPSTREAM_BUSY, retry=True, spares=True)
 _OWN: Final = Verdict(fault=faults.MALFORMED, own=True)
 GARBAGE: Final = Verdict(
     fault=faults.UPSTREAM_ERROR.saying("The provider's answer could not be read; try again."), retry=True, counts=True
@@ -76,7 +77,7 @@ _FAILURES: Final[Mapping[Failure, Verdict]] = MappingProxyType(
         Failure.GARBAGE: GARBAGE,
     }
 )
-_NEGLIGIBLE_S: Final = 1.0  # a first attempt takes the deadlines as they are
+NEGLIGIBLE_S: Final = 1.0  # a first attempt takes the deadlines as they are
 _SUCCESSES: Final = range(200, 300)
 _CLIENT_ERRORS: Final = range(400, 500)
 
@@ -112,10 +113,12 @@ def with_wait(verdict: Verdict, wait: int | None) -> Verdict:
     return replace(verdict, fault=faults.UPSTREAM_BUSY.saying(verdict.fault.message, retry_after_s=wait or 1))
 
 
-def deadlines(settings: RelaySettings, spent_s: float) -> Deadlines:
-    """Of one attempt: all attempts of a call together take `total_s` at most."""
+def deadlines(settings: RelaySettings, spent_s: float, most_s: float = 0.0) -> Deadlines:
+    """Of one attempt: all attempts of a call together take `total_s` at most, this one `most_s` where that is said."""
     left = settings.total_s - spent_s
-    if spent_s < _NEGLIGIBLE_S or left >= settings.deadlines.total_s:
+    if most_s and most_s < min(left, settings.deadlines.total_s):
+        return replace(settings.deadlines, total_s=most_s)
+    if spent_s < NEGLIGIBLE_S or left >= settings.deadlines.total_s:
         return settings.deadlines
     return replace(settings.deadlines, total_s=max(1.0, left))
 

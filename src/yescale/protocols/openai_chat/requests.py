@@ -32,9 +32,7 @@ _EMPTY: Final = re.compile(rb"\{[ \t\r\n]*\}")
 _MOST_SPACE: Final = 256  # bytes around a name that is looked for from its value
 _OPTIONS_NAME: Final = re.compile(rb',?([ \t\r\n]*)"stream_options"[ \t\r\n]*:[ \t\r\n]*\Z')
 _COMMA: Final = re.compile(rb"[ \t\r\n]*,")
-_NAMING: Final = frozenset(
-    {"user", "safety_identifier", "models", *wishing.NAMES}
-)  # neither price nor rewrite reads them
+_NAMING: Final = frozenset({"user", "safety_identifier", *wishing.NAMES})  # neither price nor rewrite reads them
 _SINGLE: Final = frozenset((*WireChat.__struct_fields__, *WireEmbeddings.__struct_fields__, "include_usage")) - _NAMING
 # Said twice, these would let the provider read another value than we priced.
 _PRICED: Final = frozenset(name.encode() for name in {*WireChat.__struct_fields__} - _NAMING - {"messages"})
@@ -49,9 +47,7 @@ def peek_chat(body: bytes, _: PathWords = NO_WORDS) -> Peek | Fault:
         wire = _CHAT.decode(body)
     except BROKEN as error:
         return explain(error)
-    if wire.models is not NOTHING and bytes(wire.models) != b"null":  # one of them might answer, and be dearer
-        return wrong("models", "'models' is not served here: name one model, and call again with another if it fails.")
-    if wire.provider is not NOTHING or wire.usage is not NOTHING:
+    if wire.provider is not NOTHING or wire.usage is not NOTHING or wire.models is not NOTHING:
         return _peek_wishing(body, wire)
     declared, null = None, ""
     limited = wire.max_tokens is not UNSET or wire.max_completion_tokens is not UNSET or wire.n is not None
@@ -90,7 +86,7 @@ def peek_chat(body: bytes, _: PathWords = NO_WORDS) -> Peek | Fault:
 
 def _peek_wishing(body: bytes, wire: WireChat) -> Peek | Fault:
     """Of a request that asks something of the gateway itself: what goes on of it is read as if that were not said."""
-    wishes = wishing.read_wishes(body, wire.provider, wire.usage)
+    wishes = wishing.read_wishes(body, wire)
     if isinstance(wishes, Fault):
         return wishes
     found = peek_chat(wishes.body)

@@ -22,8 +22,8 @@ class WireMessage(Struct, frozen=True, gc=False):
 class WireChat(Struct, frozen=True, gc=False):
     """A request to /chat/completions. Absent and null differ where a rewrite would have to know."""
 
-    model: str
     messages: list[WireMessage]
+    model: str = ""  # the first of `models` may stand in for it
     stream: bool | None = None
     stream_options: WireOptions | UnsetType | None = UNSET
     max_tokens: int | UnsetType | None = UNSET

@@ -88,6 +88,8 @@ models: Final = Table(
     words("notes"),
     words("source"),  # where its facts and prices were read
     words("read_on"),  # the day of that
+    words("fallbacks", "[]"),
+    words("alias_of"),
     count("created_ms"),
     count("updated_ms"),
 )
@@ -119,10 +121,16 @@ channels: Final = Table(
     words("groups", "[]"),
     Column("priority", Integer, nullable=False, server_default=text("0")),
     Column("weight", Integer, nullable=False, server_default=text("1")),
-    words("headers", "{}"),
-    Column("status", SmallInteger, nullable=False, server_default=text("1")),  # 1 enabled, 2 disabled
+    words("headers", "{}"),  # of an older version, in clear; the next start moves them into `sealed`
+    Column("sealed", LargeBinary),  # headers and proxy, encrypted
+    words("body", "{}"),  # what it overrides of a body
+    Column("status", SmallInteger, nullable=False, server_default=text("1")),  # 1 enabled, 2 disabled, 3 refused
+    words("reason"),  # why it is 3
     Column("drain_s", Float, nullable=False, server_default=text("30")),
     count("drain_cost", 50_000_000),
+    count("max_attempts"),
+    Column("total_s", Float, nullable=False, server_default=text("0")),
+    Column("bills_failures", Boolean, nullable=False, server_default=false()),
     count("created_ms"),
     count("updated_ms"),
     maybe("deleted_ms"),

@@ -3,7 +3,8 @@
 from typing import Final
 
 from yescale.gateway.relay.attempts import Attempts
-from yescale.gateway.relay.verdicts import FULL, UNUSABLE, Verdict, deadlines
+from yescale.gateway.relay.headers import pass_on
+from yescale.gateway.relay.verdicts import UNUSABLE, Verdict, deadlines
 from yescale.routing.table import Candidate
 from yescale.wire.client import Dialer, Sink
 
@@ -22,30 +23,23 @@ class Dials(Attempts):
         """Ask a channel for a WebSocket. A verdict, where it cannot have one."""
         relay, channel, exchange = self._relay, candidate.channel, self._exchange
         now = relay.now()
-        self.candidate = candidate
-        self.channel = channel.id
-        self._tried = (*self._tried, channel.id)
-        if self._order.table.channel_limits and not self._shift(channel.id):
-            return FULL
-        self._secret = relay.health.pick_secret(channel, now) if len(channel.secrets) > 1 else 0
-        target = relay.targets.find(candidate, self._order, self._surface.format.id, self._secret)
-        if (
-            target is None
-            or exchange is None
-            or target.format is not self._surface.format
-            or target.signing is not None
-        ):
+        target = self._aim(candidate, now)
+        if isinstance(target, Verdict):
+            return target
+        if exchange is None or target.format is not self._surface.format or target.signing is not None:
             return UNUSABLE
         self.carrier = self._surface.format  # which is the target's
         self._blame = target.blame
-        head = self._pass_headers(target)
+        going = pass_on(exchange, target.passes)
+        self.losses += going.losses
+        head = target.head + going.head
         if _BETA_PROTOCOL in offered(exchange.fields.get(b"sec-websocket-protocol")):
             head += _BETA  # browsers can set no header
-        relay.health.begin(channel.id)
+        self._probe = relay.health.begin(channel, self._secret)
         self._sent_at = now
         if not self.notes:
             relay.journal.open(self._call, self._describe)
-        limits = deadlines(relay.settings, now - self._started)
+        limits = deadlines(relay.settings, now - self._started, channel.total_s)
         self.current = relay.client.dial(target.origin, head, self.dialer, limits, relay.settings.tunnels)
         return None
 
