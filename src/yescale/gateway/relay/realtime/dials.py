@@ -3,6 +3,7 @@
 from typing import Final
 
 from yescale.gateway.relay.attempts import Attempts
+from yescale.gateway.relay.headers import pass_on
 from yescale.gateway.relay.verdicts import FULL, UNUSABLE, Verdict, deadlines
 from yescale.routing.table import Candidate
 from yescale.wire.client import Dialer, Sink
@@ -38,7 +39,9 @@ class Dials(Attempts):
             return UNUSABLE
         self.carrier = self._surface.format  # which is the target's
         self._blame = target.blame
-        head = self._pass_headers(target)
+        going = pass_on(exchange, target.passes)
+        self.losses = going.losses
+        head = target.head + going.head
         if _BETA_PROTOCOL in offered(exchange.fields.get(b"sec-websocket-protocol")):
             head += _BETA  # browsers can set no header
         relay.health.begin(channel.id)
