@@ -1,6 +1,6 @@
 """What Anthropic's own tools were asked for, called with and answered: blocks and tools of theirs, both directions."""
 
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 from msgspec import Raw
@@ -115,8 +115,9 @@ def write_call(part: HostedCall, call_id: str) -> Raw | dict[str, object] | None
     if part.tool not in _SHOWN:
         return None
     arguments = any_value(Raw(part.arguments.encode()))
-    if part.tool == "web_search" and isinstance(arguments, dict) and "query" in arguments:
-        arguments = {"query": arguments["query"]}  # beside it OpenAI says what kind of action it was
+    if part.tool == "web_search" and isinstance(arguments, dict):
+        said = cast("dict[str, object]", arguments)
+        arguments = {"query": said["query"]} if "query" in said else said  # OpenAI says the kind of action beside it
     return {
         "type": "server_tool_use",
         "id": call_id,

@@ -1,7 +1,7 @@
 """Turns written as Ollama's messages: each part is on the wire or in the losses."""
 
 from collections.abc import Iterable
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import msgspec
 from msgspec import Raw
@@ -72,6 +72,11 @@ class TurnWriter:
             self.messages.append(self._open)
         return self._open
 
+    def _append(self, role: str, field: str, value: object) -> None:
+        message = self._in(role)
+        held = cast("list[object]", message.get(field, []))
+        message[field] = [*held, value]
+
     def _say(self, role: str, text: str) -> None:
         message = self._in(role)
         message["content"] = f"{message['content']}{text}"
@@ -117,17 +122,13 @@ class TurnWriter:
         if not isinstance(part.source, Inline):
             self.lose("part.image", "Ollama takes it within the request only", "content")
             return
-        pictures = self._in(role).setdefault("images", [])
-        if isinstance(pictures, list):
-            pictures.append(part.source.data)
+        self._append(role, "images", part.source.data)
 
     def _call(self, role: str, part: ToolCall) -> None:
         self._names[part.id] = part.name
         if part.seal and part.origin != ID:
             self.lose("tool_call.seal", f"only {part.origin} can read it")
-        calls = self._in(role).setdefault("tool_calls", [])
-        if isinstance(calls, list):
-            calls.append({"function": {"name": part.name, "arguments": self._arguments(part)}})
+        self._append(role, "tool_calls", {"function": {"name": part.name, "arguments": self._arguments(part)}})
 
     def _arguments(self, part: ToolCall) -> Raw | Wire:
         """Arguments as the object that Ollama wants; what is none goes inside one, where the model can read it."""

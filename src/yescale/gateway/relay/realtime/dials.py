@@ -31,7 +31,7 @@ class Dials(Attempts):
         self.carrier = self._surface.format  # which is the target's
         self._blame = target.blame
         going = pass_on(exchange, target.passes)
-        self.losses += going.losses
+        self.losses = going.losses
         head = target.head + going.head
         if _BETA_PROTOCOL in offered(exchange.fields.get(b"sec-websocket-protocol")):
             head += _BETA  # browsers can set no header
