@@ -13,7 +13,8 @@ from yescale.domain.link import INCARNATION_CLOSED, Changed, Draw, Drawn, KeyRec
 from yescale.gateway.journal import Journal
 from yescale.gateway.keys import Found
 from yescale.gateway.leases import Reservation, Waiting
-from yescale.gateway.purses import Backs, Purses
+from yescale.gateway.money_needs import Backs
+from yescale.gateway.purses import Purses
 from yescale.tuning import JournalSettings, MoneySettings
 
 NODE = "node"

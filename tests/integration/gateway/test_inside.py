@@ -17,7 +17,7 @@ def test_a_call_without_sockets_is_answered_as_one_with_them(tmp_path: Path, str
         nonlocal written
         written += bytes(data)
 
-    worker.transport.write = write  # type: ignore[method-assign]
+    worker.transport.write = write
     answer = streamed_answer() if stream else whole_answer()
     for request in requests(chat_body("bench", "hello", stream=stream))[:3]:
         written = b""
