@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from yescale.__main__ import COMMANDS, main
-from yescale.command.admin import OPERATIONS, Operation, models_of, shown, words_of
+from yescale.command.admin import OPERATIONS, Operation, shown
+from yescale.command.kinds import models_of, words_of
 from yescale.command.secrets import read_secret
 from yescale.control.operations import OPERATIONS as CONTROLS
 

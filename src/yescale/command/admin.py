@@ -2,9 +2,7 @@
 
 import json
 import sys
-from argparse import ArgumentTypeError
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Final, cast
 
 from msgspec import Struct
@@ -13,6 +11,7 @@ from msgspec.structs import replace
 from yescale.command.arguments import Argument, Command, truth_of
 from yescale.command.asking import Refusal, open_desk
 from yescale.command.files import read_text
+from yescale.command.kinds import models_of, object_of, tags_of, words_of
 from yescale.command.secrets import read_secret
 from yescale.command.statements import lines_of
 from yescale.settings import load
@@ -53,42 +52,6 @@ class Operation(Struct, frozen=True):
             if options[argument.key] is not None
         }
         return given if self.shape is None else self.shape(given)
-
-
-def words_of(text: str) -> tuple[str, ...]:
-    """The words between commas."""
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def models_of(text: str) -> dict[str, str]:
-    """Our names of models to the provider's, of `a,b=theirs`."""
-    pairs = (word.partition("=") for word in words_of(text))
-    return {ours.strip(): theirs.strip() or ours.strip() for ours, _, theirs in pairs}
-
-
-def tags_of(text: str) -> dict[str, str]:
-    """The pairs of `name=value,other=value`."""
-    pairs = (word.partition("=") for word in words_of(text))
-    return {name.strip(): value.strip() for name, _, value in pairs}
-
-
-def text_of(path: str) -> str:
-    """What a file holds; `-` is standard input."""
-    try:
-        return sys.stdin.read() if path == "-" else Path(path).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ArgumentTypeError(f"cannot read {path}: {type(error).__name__}") from error
-
-
-def object_of(text: str) -> dict[str, Any]:
-    """An object of JSON, which may hold credentials: itself, `env:NAME` or `-`."""
-    try:
-        found = json.loads(read_secret(text))
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise ArgumentTypeError("it is no object of JSON")
-    return cast("dict[str, Any]", found)
 
 
 def _without_unlimited(given: dict[str, Any]) -> dict[str, Any]:
@@ -344,7 +307,7 @@ OPERATIONS: Final = (
             Argument(
                 "--file",
                 field="text",
-                kind=text_of,
+                kind=read_text,
                 required=True,
                 metavar="FILE",
                 help="one key a line, or CSV with a line that names its columns; - = standard input",

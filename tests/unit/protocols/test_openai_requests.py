@@ -323,9 +323,17 @@ def test_an_upstream_that_refuses_to_be_asked_for_usage_is_not_asked(body: str, 
     assert change(body, ask_usage=False) == sent
 
 
-def test_a_list_of_models_is_refused_as_long_as_only_one_is_priced() -> None:
-    """Promise 20: whoever answers is paid for what it is; a provider that chooses among several might be dearer."""
-    fault = peek_chat(b'{"model":"m","models":["m","dear"],' + MESSAGES.encode() + b"}")
+def test_a_list_of_models_is_what_is_tried_after_the_first_and_goes_no_further() -> None:
+    """Promise 20: whoever answers is paid for what it is, so that no provider may choose among several."""
+    peek = peek_chat(b'{"model":"m","models":["m","dear"],' + MESSAGES.encode() + b"}")
+    assert isinstance(peek, Peek)
+    assert peek.wishes is not None
+    assert peek.wishes.models == ("m", "dear")
+    assert b"models" not in peek.wishes.body
+    first = peek_chat(b'{"models":["m","dear"],' + MESSAGES.encode() + b"}")
+    assert isinstance(first, Peek)
+    assert (first.model, first.wishes and first.wishes.models) == ("m", ("dear",))
+    assert isinstance(peek_chat(b'{"model":"m","models":null,' + MESSAGES.encode() + b"}"), Peek)
+    fault = peek_chat(b'{"model":"m","models":"dear",' + MESSAGES.encode() + b"}")
     assert isinstance(fault, Fault)
     assert fault.param == "models"
-    assert isinstance(peek_chat(b'{"model":"m","models":null,' + MESSAGES.encode() + b"}"), Peek)

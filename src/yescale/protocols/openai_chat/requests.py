@@ -197,7 +197,7 @@ def _check_reading(look: Callable[[], object]) -> Fault | None:
 
 def _check_chat(wire: WireChat) -> Fault | None:
     if not wire.model:
-        return wrong("model", "'model' must not be empty.")
+        return wrong("model", "'model' is required, and must not be empty.")
     if not wire.messages:
         return wrong("messages", "'messages' must hold at least one message.")
     if isinstance(wire.max_tokens, int) and not 0 < wire.max_tokens <= _MOST_TOKENS:
