@@ -46,12 +46,13 @@ class Discreet:
 class _DiscreetTap:
     """Another tap, of whose events those that tell usage are looked at."""
 
-    __slots__ = ("_leave_out", "_tap", "done", "error", "finished", "text_bytes", "usage")
+    __slots__ = ("_leave_out", "_tap", "done", "error", "finished", "partial", "text_bytes", "usage")
 
     def __init__(self, tap: Tap, leave: Callable[[bytes], bytes]) -> None:
         self._tap = tap
         self._leave_out = leave
         self.usage: Usage | None = None
+        self.partial = False
         self.done = False
         self.finished = False
         self.error: UpstreamError | None = None
@@ -67,7 +68,7 @@ class _DiscreetTap:
 
     def _pass(self, out: bytes) -> bytes:
         tap = self._tap
-        self.usage, self.text_bytes = tap.usage, tap.text_bytes
+        self.usage, self.partial, self.text_bytes = tap.usage, tap.partial, tap.text_bytes
         self.done, self.finished, self.error = tap.done, tap.finished, tap.error
         return b"".join(map(self._look_at, sse.split(out))) if b'"usage"' in out else out
 

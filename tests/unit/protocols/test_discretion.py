@@ -77,6 +77,7 @@ def test_streams_of_each_format_are_told_without_wherever_they_are_cut(newline: 
             assert b"".join(map(tap.feed, pieces)) + tap.finish() == clean
             assert tap.done
             assert tap.usage is not None
+            assert not tap.partial
 
 
 def test_an_event_in_two_lines_of_data_leaks_nothing() -> None:
