@@ -283,7 +283,10 @@ HELLO: Mapping[str, dict[str, Any]] = {
     "/v1/chat/completions": {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 50},
     "/v1/responses": {"input": "Say hello.", "store": False, "max_output_tokens": 50},
     "/v1/messages": {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 50},
-    f"{GOOGLE}:generateContent": {"contents": [{"role": "user", "parts": [{"text": "Say hello."}]}]},
+    f"{GOOGLE}:generateContent": {
+        "contents": [{"role": "user", "parts": [{"text": "Say hello."}]}],
+        "generationConfig": {"maxOutputTokens": 50},
+    },
 }
 
 

@@ -77,6 +77,9 @@ def test_streams_of_each_format_are_told_without_wherever_they_are_cut(newline: 
             assert b"".join(map(tap.feed, pieces)) + tap.finish() == clean
             assert tap.done
             assert tap.usage is not None
+            plain = form.tap(True, 10_000)
+            plain.feed(clean)
+            assert (tap.usage, tap.partial, tap.finished) == (plain.usage, plain.partial, plain.finished)
 
 
 def test_an_event_in_two_lines_of_data_leaks_nothing() -> None:
