@@ -36,7 +36,7 @@ from yescale.tuning import MoneySettings
 
 _LOG: Final = logging.getLogger(__name__)
 _MAX_WAITING: Final = 10_000  # calls that wait for money
-_MAX_DRAWS: Final = 8  # for one call, where others take what was granted before it does
+_MAX_DRAWS: Final = 32  # for one call, where others take what was granted before it does
 _DRAW_S: Final = 3.0  # an answer takes this long at most: a refusal may first recall what others hold
 _WAIT_S: Final = 10.0  # a call waits this long at most, over all draws
 _SLICES: Final = 10  # the book is swept in so many slices, each once in

@@ -208,6 +208,28 @@ CONVERSE = Tongue(
     ends_itself=True,
 )  # fmt: skip
 
+# --- Ollama's own chat, line by line
+
+
+def _line(text: str, **fields: Any) -> bytes:
+    message = {"role": "assistant", "content": text}
+    return (
+        _json({"model": "m", "created_at": "2026-01-01T00:00:00Z", "message": message, "done": False, **fields}) + b"\n"
+    )
+
+
+_OLLAMA_END = {"done": True, "done_reason": "stop", "prompt_eval_count": 100, "eval_count": 20}
+OLLAMA = Tongue(
+    texts=[_line(TEXT)] * TEXTS,
+    reckoning=_line("", **_OLLAMA_END),
+    failing=_json({"error": "boom"}) + b"\n",
+    whole=_line(TEXTS * TEXT, **_OLLAMA_END),
+    usage={Meter.INPUT_TOKENS: 100, Meter.OUTPUT_TOKENS: 20},
+    kind="application/x-ndjson",
+    idle=b"\n",
+    ends_itself=True,
+)
+
 # --- Google's generateContent, as events and as an array
 
 _GEMINI_PROMPT = {"promptTokenCount": 100, "cachedContentTokenCount": 40, "totalTokenCount": 100}
@@ -260,6 +282,7 @@ TONGUES: Mapping[str, Tongue] = {
     "anthropic.bedrock": FRAMED,
     "bedrock.converse": CONVERSE,
     "gemini.generate": GENERATE,
+    "ollama.chat": OLLAMA,
     "gemini.generate.array": ARRAY,
     "openai.embeddings": Tongue(
         whole=_json({"object": "list", "data": [_VECTOR], "model": "m", "usage": _OPENAI_TWELVE}), usage=_TWELVE
