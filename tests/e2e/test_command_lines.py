@@ -21,8 +21,8 @@ TOLD = {
 # What no other format can say, or what the model there is not told; all of it is named in the log and to the client.
 LOST = {
     CLAUDE_CODE.name: {
-        "cache", "part.cache", "extras.context_management", "extras.tools.10", "header.anthropic-beta", "message.system",
-        "reasoning.budget", "reasoning.shown", "tool.description", "user",
+        "cache", "part.cache", "extras.context_management", "extras.tools.10", "header.anthropic-beta",
+        "message.system", "reasoning.budget", "reasoning.shown", "tool.description", "user",
     },
     CODEX.name: {
         "cache", "cache_key", "extras.client_metadata", "extras.include", "extras.store", "reasoning",
