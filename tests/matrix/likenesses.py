@@ -39,9 +39,17 @@ def likeness(provider: Provider, spoken: ProtocolId, operation: str = "chat") ->
 
 
 def alike(providers: Iterable[Provider], operation: str = "chat") -> list[Provider]:
-    """Those of them that do this. (Vertex takes a service account, and has a fake of its own.)"""
+    """Those of them that do this and speak a client's format. (What no client speaks has a fake of its own, as Vertex,
+    which takes a service account.)
+    """
     found = [one for one in providers if isinstance(one.auth, Bearer) and operation in one.endpoints]
-    return [one for one in found if not one.id.startswith("vertex")]
+    return [one for one in found if not one.id.startswith("vertex") and _speaks_as_a_client(one)]
+
+
+def _speaks_as_a_client(provider: Provider) -> bool:
+    known = {spoken_by(name) for name, codec in FORMATS.items() if codec is not None}
+    spoken = [endpoint.format.id for endpoint in provider.endpoints.get("chat", ())]
+    return not spoken or any(name in known for name in spoken)
 
 
 def spoken_by(client: str) -> ProtocolId:

@@ -100,16 +100,28 @@ def test_the_usage_of_an_answer_that_is_not_whole_is_charged(house: House, wire:
     assert call.row["amount"] == house.price(call) > 0
 
 
-@pytest.mark.parametrize("name", ["chat", "responses", "messages"])
-def test_a_response_that_failed_is_an_error_and_its_usage_is_charged(house: House, name: str) -> None:
+def test_a_response_that_failed_is_an_error_and_its_usage_is_charged(house: House) -> None:
     """Promise 7: its terminal event is one of its own."""
-    wire = WIRES[name]
+    wire = WIRES["responses"]
     mark = house.installation.last_arrival()
     answer = wire.post(house, UPSTREAMS["responses"], wire.body(f"{FAILING}+failed", "Say something."))
     assert wire.failed(answer.content), answer.content
     call = house.only_call(mark)
     assert (call.row["outcome"], call.row["estimated"]) == ("upstream_cut", False)
     assert call.row["amount"] == house.price(call) > 0
+
+
+@pytest.mark.parametrize("name", ["chat", "messages"])
+def test_a_response_that_failed_before_a_word_of_its_translation_is_a_failed_attempt(house: House, name: str) -> None:
+    """Promises 21 and 28: nothing has gone out, so it is tried again, told by a status, and costs nothing."""
+    wire = WIRES[name]
+    mark = house.installation.last_arrival()
+    answer = wire.post(house, UPSTREAMS["responses"], wire.body(f"{FAILING}+failed", "Say something."))
+    assert answer.status == 502
+    assert json.loads(answer.content)["error"]["message"]
+    assert len(house.installation.arrived(mark)) > 1
+    (row,) = house.admin("log", "list", "--limit", "1")
+    assert (row["outcome"], row["status"], row["amount"]) == ("upstream_error", 502, 0)
 
 
 def test_a_response_that_failed_before_a_word_is_a_plain_error_of_google_genai(house: House) -> None:
