@@ -51,7 +51,7 @@ def yescale(installation: Installation) -> Installation:
         channels = {
             name: {f"{row.model}+{name}": row.upstream, f"{row.model}+{name}-over": row.upstream},
             f"{name}-bad": {f"{row.model}+{name}-bad": f"{row.upstream}+400"},
-            f"{name}-cut": {f"{row.model}+{name}-cut": f"{row.upstream}+error-3"},
+            f"{name}-cut": {f"{row.model}+{name}-cut": f"{row.upstream}+error-6"},
             f"{name}-down": {f"{row.model}+{name}-over": f"{row.upstream}+500"},
         }
         for channel, models in channels.items():
