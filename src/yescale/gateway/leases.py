@@ -20,7 +20,7 @@ class Lease:
     """
 
     __slots__ = (
-        "awake", "draw", "exact", "free", "granted", "id", "limit", "low", "mark", "rate",
+        "awake", "draw", "exact", "free", "granted", "id", "limit", "low", "mark", "pressed", "rate",
         "refusal", "returned", "spent", "tight", "unit", "until", "used",
     )  # fmt: skip
 
@@ -41,6 +41,7 @@ class Lease:
         self.mark: Nano = 0  # `spent` at the last sweep
         self.rate: Nano = 0  # spending per second, halved with each quiet second
         self.draw: Drawing | None = None
+        self.pressed = False  # who waits for that draw was overtaken again and again: newcomers wait behind
         self.refusal: Refusal | None = None
 
     def left(self, now: float) -> Nano:

@@ -36,7 +36,8 @@ from yescale.tuning import MoneySettings
 
 _LOG: Final = logging.getLogger(__name__)
 _MAX_WAITING: Final = 10_000  # calls that wait for money
-_MAX_DRAWS: Final = 32  # for one call, where others take what was granted before it does
+_MAX_DRAWS: Final = 8  # for one call, where others take what was granted before it does
+_OVERTAKEN: Final = 4  # draws after which newcomers wait behind it
 _DRAW_S: Final = 3.0  # an answer takes this long at most: a refusal may first recall what others hold
 _WAIT_S: Final = 10.0  # a call waits this long at most, over all draws
 _SLICES: Final = 10  # the book is swept in so many slices, each once in
@@ -86,11 +87,11 @@ class Purses:
             sums = (amount, beside.most_tokens, 1)
             held = self._hold(key, beside.budgets, sums, now)
             for lease in held:
-                if lease.free < sums[lease.unit] or now >= lease.until:
+                if lease.free < sums[lease.unit] or now >= lease.until or lease.pressed:
                     return None
             return None if self._shut(now) else self._reserve(key, held, sums, now)
         account = self._book.get(key.account_purse)
-        if account is None or account.free < amount or now >= account.until or self._shut(now):
+        if account is None or account.free < amount or now >= account.until or account.pressed or self._shut(now):
             return None
         return self._reserve(key, (account,), (amount, beside.most_tokens, 1), now)
 
@@ -111,6 +112,10 @@ class Purses:
         call.budgets = beside.budgets
         call.since = now
         self.waiting += 1
+        before = next((lease.draw for lease in call.held if lease.draw is not None and lease.pressed), None)
+        if before is not None:
+            before.calls.append(call)
+            return call
         self._advance([call], now)
         return None if call.done else call
 
@@ -234,6 +239,8 @@ class Purses:
             if draw is None:
                 call.draws += 1
                 draw = self._draw([(lease, call.least[lease.unit], demand[lease.id]) for lease in lacking])
+                for lease in lacking:
+                    lease.pressed = call.draws > _OVERTAKEN
             draw.calls.append(call)
 
     def _answer(self, call: Waiting, now: float) -> bool:
@@ -332,6 +339,7 @@ class Purses:
             draw.timer.cancel()
         for lease, _, _ in draw.asks:
             lease.draw = None
+            lease.pressed = False
 
     def _give_up(self, draw: Drawing) -> None:
         """Control did not answer. A late grant still enters the book; one that was lost with its link is asked for."""
