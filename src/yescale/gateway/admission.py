@@ -321,7 +321,7 @@ def _not_allowed(peek: Peek, key: KeyRecord, table: Table) -> Fault:
     )
 
 
-def demand_of(order: Order, limits: Limits, least_output: int) -> Demand:
+def demand_of(order: Order, limits: tuple[Limits, ...], least_output: int) -> Demand:
     """What an allowed call takes of its limits: its worst case in money, and in tokens."""
     peek, offer, ceiling = order.peek, order.offer, order.ceiling
     floor = order.table.snapshot.minimum_balance
@@ -333,7 +333,8 @@ def demand_of(order: Order, limits: Limits, least_output: int) -> Demand:
     if peek.outputs and peek.declared is not None:
         lower = upper = max(peek.declared, LEAST_THINKING) if _thinks(offer) else peek.declared
     elif peek.outputs:
-        lower, upper = min(least_output, offer.tariff.max_output), offer.tariff.max_output
+        upper = order.most_output or offer.tariff.max_output
+        lower = min(least_output, upper)
     return Demand(least, most, limits, prompt + lower * peek.n, prompt + upper * peek.n, prompt, peek.n)
 
 

@@ -1,6 +1,8 @@
 """What is tried where no channel of a model can answer: the models that the caller, or else the operator, names."""
 
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -16,6 +18,7 @@ from yescale.protocols.passthrough import Peek
 from yescale.routing.table import Table
 
 Judge = Callable[[Peek], Order | Fault]
+_KNOWN: Final = 1_024  # limits of models that stand behind one another, joined once
 
 
 def find_order(peek: Peek, table: Table, judge: Judge) -> Order | Fault:
@@ -75,10 +78,15 @@ def limits_of(order: Order) -> Limits:
     """Those of the group and of every model that may answer: which one does is known too late to ask."""
     if not order.rest:
         return order.offer.limits
-    return tuple({limit.id: limit for each in (order, *order.rest) for limit in each.offer.limits}.values())
+    return _join(tuple([each.offer.limits for each in (order, *order.rest)]))
 
 
-def demand_of(order: Order, limits: Limits, least_output: int) -> Demand:
+@lru_cache(maxsize=_KNOWN)
+def _join(parts: tuple[Limits, ...]) -> Limits:
+    return tuple({limit.id: limit for part in parts for limit in part}.values())
+
+
+def demand_of(order: Order, limits: tuple[Limits, ...], least_output: int) -> Demand:
     """What a call takes of its limits: as much as any that may answer."""
     demands = [admission.demand_of(each, limits, least_output) for each in (order, *order.rest)]
     return Demand(

@@ -12,7 +12,7 @@ from typing import Final
 
 from yescale.domain import faults
 from yescale.domain.faults import Fault
-from yescale.domain.limits import MINUTE_S, MONEY, REQUESTS, TOKENS, UNITS, Limit, Limits
+from yescale.domain.limits import MINUTE_S, MONEY, REQUESTS, TOKENS, UNITS, Limit
 from yescale.domain.link import Refused
 from yescale.gateway.rates import Meter
 from yescale.protocols import anthropic_messages
@@ -56,7 +56,7 @@ def lines(meters: Iterable[Meter], form: Format, now: float, wall_ms: int) -> by
     return told if of_tokens is None else told + say(b"tokens", of_tokens.amount, tokens, wall_ms)
 
 
-def explain(refused: Refused, limits: Limits) -> Fault:
+def explain(refused: Refused, limits: Iterable[Limit]) -> Fault:
     """Which limit refused, and when to come again."""
     fault = faults.BUDGET_EXCEEDED if refused.code == faults.BUDGET_EXCEEDED.code else faults.RATE_LIMITED
     limit = next((each for each in limits if each.id == refused.limit), None)

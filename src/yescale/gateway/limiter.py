@@ -36,6 +36,11 @@ class Pending:
         self.holding: Holding | None = None  # while it waits for money
         self._waiting: Awaiting | Waiting | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether it has not been answered yet."""
+        return self._waiting is not None
+
     def wait_for(self, waiting: Awaiting | Waiting | None) -> None:
         """What it waits for now."""
         self._waiting = waiting
@@ -74,13 +79,13 @@ class Limiter:
         reservation.taken = holding
         return reservation
 
-    def admit(self, key: KeyRecord, demand: Demand, then: Told) -> Pending:
-        """Set all aside: as much as the most, no less than the least; `then` may be called before this returns."""
+    def admit(self, key: KeyRecord, demand: Demand, then: Told) -> Pending | None:
+        """Set all aside: as much as the most, no less than the least. None = `then` has been called already."""
         rates, budgets = self._rates.split(demand.limits)
         pending = Pending()
         if not rates:
             self._pay(key, demand, (budgets, None), pending, then)
-            return pending
+            return pending if pending.waits else None
 
         def taken(outcome: Holding | Exceeded) -> None:
             pending.wait_for(None)
@@ -93,21 +98,21 @@ class Limiter:
         waiting = self._rates.ask(rates, least, most, taken)
         if waiting is not None:
             pending.wait_for(waiting)
-        return pending
+        return pending if pending.waits else None
 
     def shift(self, reservation: Reservation, gone: Limits, come: Limits, channel: ChannelId) -> bool:
         """Take the limits of another channel in place of those of the one before, at once.
 
         False: it is asked for and may be there a moment later, or the channel is used up.
         """
-        rates, budgets = self._rates.split(come)
+        rates, budgets = self._rates.split((come,))
         holding: Holding | None = None
         if rates:
             holding = self._rates.take(rates, reservation.sums)
             if holding is None:
                 self._rates.ask(rates, reservation.sums, reservation.sums, _keep_in_hand)
                 return False
-        old_rates, old_budgets = self._rates.split(gone)
+        old_rates, old_budgets = self._rates.split((gone,))
         if not self._purses.move(reservation, old_budgets, budgets):
             if holding is not None:
                 holding.end(NOTHING)

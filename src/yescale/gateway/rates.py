@@ -173,8 +173,17 @@ class Rates:
         """Stop."""
         self._sweeping.cancel()
 
-    def split(self, limits: Limits) -> tuple[tuple[Meter, ...], Limits]:
-        """The meters of rates and concurrency; and the budgets. Whoever calls often shows the same tuple each time."""
+    def split(self, parts: Iterable[Limits]) -> tuple[tuple[Meter, ...], Limits]:
+        """The meters of rates and concurrency; and the budgets. Whoever calls often shows the same parts each time."""
+        meters: tuple[Meter, ...] = ()
+        budgets: Limits = ()
+        for part in parts:
+            if part:
+                of_part = self._split(part)
+                meters, budgets = meters + of_part[0], budgets + of_part[1]
+        return meters, budgets
+
+    def _split(self, limits: Limits) -> tuple[tuple[Meter, ...], Limits]:
         known = self._splits.get(id(limits))
         if known is not None and known[0] is limits:
             return known[1], known[2]

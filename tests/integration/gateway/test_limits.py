@@ -225,6 +225,20 @@ async def test_a_failover_takes_the_limits_of_the_channel_that_it_goes_to(rig: R
     assert [end.get(BUDGET_PURSE + 1) for end in ends[:2]] == [None, None], "the one that failed is charged no tokens"
 
 
+async def test_a_client_that_leaves_while_another_channel_is_asked_for_holds_nothing(rig: Rig) -> None:
+    """Promise 12: the first channel refuses at once, from memory, and the second is waited for."""
+    second = replace(limit(2, scope="channel", what="concurrency", window="", amount=1), subject="2")
+    await bind(rig, limit(scope="channel", amount=0), second)
+    assert (await rig.call()).status == 200
+    rig.control.silent = True
+    client = await rig.post()
+    await asyncio.sleep(0.02)
+    client.leave()
+    await asyncio.sleep(0.2)  # control is given up, and this worker's share decides
+    assert upstream(rig) == 1
+    assert (await rig.call()).status == 200
+
+
 async def test_without_an_answer_of_control_each_worker_keeps_its_share(rig: Rig) -> None:
     await bind(rig, limit(amount=3))
     rig.control.silent = True

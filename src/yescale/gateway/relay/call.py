@@ -1,6 +1,7 @@
 """A call until it is admitted: who calls, what they ask for, and the money that it may cost."""
 
 import logging
+from itertools import chain
 from typing import Final
 
 from msgspec.structs import replace
@@ -9,7 +10,7 @@ from yescale.domain import faults
 from yescale.domain.faults import Fault
 from yescale.domain.ids import ChannelId
 from yescale.domain.journal import NoLine
-from yescale.domain.limits import NO_LIMITS
+from yescale.domain.limits import NO_LIMITS, Limits
 from yescale.domain.link import KeyRecord, Refused
 from yescale.gateway import (
     admission,
@@ -78,7 +79,7 @@ class Call:
         self._order: Order | None = None
         self._candidate: Candidate | None = None
         self._waiting: Waiting | Pending | None = None
-        self._limits = NO_LIMITS
+        self._limits: tuple[Limits, ...] = ()
         self._full: tuple[ChannelId, ...] = ()  # channels whose limits refused this call
         self._turn: Turn | None = None
         self._ended = False
@@ -208,15 +209,18 @@ class Call:
         least_output = relay.money.least_output_tokens
         if self._surface.whole and order.offer.tariff is not None:
             least_output = order.offer.tariff.max_output
-        self._limits = key.limits + alternatives.limits_of(order) + own
+        self._limits = (key.limits, alternatives.limits_of(order), own)
         demand = alternatives.demand_of(order, self._limits, least_output)
         self._order, self._candidate = order, candidate
         reservation = relay.limiter.reserve(key, demand)
         if reservation is not None:
             self._admitted(reservation)
             return
-        self._waiting = relay.limiter.admit(key, demand, self._admitted)
-        if not own and not self._ended:
+        waiting = relay.limiter.admit(key, demand, self._admitted)
+        if waiting is None:
+            return  # answered, and perhaps waiting elsewhere by now
+        self._waiting = waiting
+        if not own:
             self._candidate = None  # whoever waits chooses anew
 
     def _try_elsewhere(self, refused: Refused) -> bool:
@@ -320,7 +324,11 @@ class Call:
             self._go(order, outcome, self._candidate)
         elif outcome.code in LIMIT_CODES:
             if not self._try_elsewhere(outcome):
-                self._refuse(limit_words.explain(outcome, self._limits), order.peek.model, self._figures(outcome))
+                self._refuse(
+                    limit_words.explain(outcome, chain.from_iterable(self._limits)),
+                    order.peek.model,
+                    self._figures(outcome),
+                )
         else:
             status = order.table.snapshot.insufficient_funds_status
             least, _ = alternatives.bounds(order)

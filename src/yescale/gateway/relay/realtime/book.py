@@ -40,7 +40,7 @@ class _Settled(Struct, frozen=True):
 class Book:
     """`id` is the session's; its responses are `id-1`, `id-2` and so on."""
 
-    __slots__ = ("attempts", "candidate", "exchange", "id", "key", "order", "place", "relay", "responses")
+    __slots__ = ("_limits", "attempts", "candidate", "exchange", "id", "key", "order", "place", "relay", "responses")
 
     def __init__(self, relay: Relay, exchange: Exchange, order: Order, key: KeyRecord, session: CallId) -> None:
         self.relay = relay
@@ -52,20 +52,22 @@ class Book:
         self.attempts: tuple[AttemptNote, ...] = ()
         self.responses = 0
         self.place: Holding | None = None  # what the session has of concurrency
+        self._limits = (ChannelId(0), _of_windows(key, order, ChannelId(0)))
 
     @property
     def limits(self) -> Limits:
         """Those that hold for each response."""
-        order, channel = self.order, 0 if self.candidate is None else self.candidate.channel.id
-        own = order.table.channel_limits.get(ChannelId(channel), NO_LIMITS)
-        return tuple([limit for limit in self.key.limits + order.offer.limits + own if limit.window])
+        channel = ChannelId(0) if self.candidate is None else self.candidate.channel.id
+        if self._limits[0] != channel:
+            self._limits = (channel, _of_windows(self.key, self.order, channel))
+        return self._limits[1]
 
     def admit(self, demand: Demand, then: Told) -> Waiting | Pending | None:
         """Set aside what a response may use."""
         limits = self.limits
         if not limits:
             return self.relay.purses.admit(self.key, demand.least, demand.most, then)
-        return self.relay.limiter.admit(self.key, replace(demand, limits=limits), then)
+        return self.relay.limiter.admit(self.key, replace(demand, limits=(limits,)), then)
 
     def number(self) -> CallId:
         """The id of the next response."""
@@ -138,3 +140,8 @@ class Book:
             note="; ".join(filter(None, (ending.note, bill.note))),
             tags=order.tags,
         )
+
+
+def _of_windows(key: KeyRecord, order: Order, channel: ChannelId) -> Limits:
+    own = order.table.channel_limits.get(channel, NO_LIMITS)
+    return tuple([limit for limit in key.limits + order.offer.limits + own if limit.window])

@@ -117,7 +117,9 @@ class Turns:
         least, most = self._worst(event, 0), self._worst(event, _AHEAD_TOKENS)
         self.needed = least.most
         demand = replace(most, least=least.most, least_tokens=least.most_tokens)
-        self._waiting = self._book.admit(demand, told)
+        waiting = self._book.admit(demand, told)
+        if waiting is not None:  # else it was answered, and what came next may wait by now
+            self._waiting = waiting
 
     def sent(self, event: ClientEvent) -> None:
         """An event goes up."""
