@@ -47,9 +47,12 @@ OUTPUT_METERS: Final = frozenset(
 )
 
 
+_TOKEN_METERS: Final = INPUT_METERS | OUTPUT_METERS
+
+
 def tokens_of(usage: Usage) -> int:
     """All tokens, in and out."""
-    return sum([count for meter, count in usage.items() if meter.endswith("_tokens")])
+    return sum([count for meter, count in usage.items() if meter in _TOKEN_METERS])
 
 
 def tier_of(word: object) -> str:

@@ -200,7 +200,7 @@ def judge(
             f"This API key may not be used for '{operation}'; it may for: {', '.join(key.operations)}."
         )
     offer = table.offer(key.group, peek.model, operation, surface.format.id)
-    if offer is None or not may_use(key, peek.model):
+    if offer is None or (key.models is not None and not may_use(key, peek.model)):
         return _not_allowed(peek, key, table)
     model = offer.model
     if model.deprecation == GONE:
@@ -260,7 +260,7 @@ def add_tags(known: Tags, more: Tags) -> Tags:
 
 def tags_of(order: Order) -> Tags:
     """The key's and the head's, then those of the body."""
-    return add_tags(order.tags, order.peek.tags) if order.tags else order.peek.tags
+    return add_tags(order.tags, order.peek.tags)
 
 
 def _cannot(peek: Peek, operation: str, model: Model) -> Fault:

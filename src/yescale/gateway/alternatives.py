@@ -21,13 +21,12 @@ Judge = Callable[[Peek], Order | Fault]
 _KNOWN: Final = 1_024  # limits of models that stand behind one another, joined once
 
 
-def find_order(peek: Peek, table: Table, judge: Judge) -> Order | Fault:
-    """What a call may be, with what it may be instead behind it (`Order.rest`).
+def find_order(first: Order | Fault, peek: Peek, table: Table, judge: Judge) -> Order | Fault:
+    """What a call may be, `first`, with what it may be instead behind it (`Order.rest`).
 
     Every one is judged by itself: the key's list, its group and the price hold for each (promise 20). A model that the
     caller names and may not have is refused; one that the operator names is left out.
     """
-    first = judge(peek)
     named = () if peek.wishes is None else peek.wishes.models
     if isinstance(first, Fault):
         if first is not faults.NO_CHANNEL:
@@ -88,6 +87,8 @@ def _join(parts: tuple[Limits, ...]) -> Limits:
 
 def demand_of(order: Order, limits: tuple[Limits, ...], least_output: int) -> Demand:
     """What a call takes of its limits: as much as any that may answer."""
+    if not order.rest:
+        return admission.demand_of(order, limits, least_output)
     demands = [admission.demand_of(each, limits, least_output) for each in (order, *order.rest)]
     return Demand(
         least=max(demand.least for demand in demands),

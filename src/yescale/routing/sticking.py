@@ -42,7 +42,8 @@ def find_stick(body: bytes, account: int, model: str, *, caches: bool) -> int:
     https://platform.openai.com/docs/guides/prompt-caching says what is kept from which length on, and what
     `prompt_cache_key` is for.
     """
-    said = _read_key(body)
+    start = body.find(_KEY)
+    said = b"" if start < 0 else _read_key(body, start)
     if not said and (not caches or len(body) < _CACHED_FROM):
         return 0
     words = b"%d\0%b\0%b" % (account, model.encode(), said or body[:_PREFIX])
@@ -54,11 +55,8 @@ def place_of(secret: str) -> int:
     return crc32(secret.encode())
 
 
-def _read_key(body: bytes) -> bytes:
+def _read_key(body: bytes, start: int) -> bytes:
     """The value of `prompt_cache_key`. Quotes inside of texts are escaped, so that only a name can look so."""
-    start = body.find(_KEY)
-    if start < 0:
-        return b""
     begin, end = start + len(_KEY), start + len(_KEY) + _LONGEST_KEY
     name, colon, value = body[begin:end].partition(b":")
     value = value.lstrip(b" \t\r\n")

@@ -103,7 +103,8 @@ class Attempts:
         self.channel = ChannelId(0)  # of the current or the last candidate; 0 = there was none
         self.current: Attempt | None = None
         self.notes: tuple[AttemptNote, ...] = ()
-        self.limit = _output_limit(order, reservation)
+        short = reservation.amount < order.ceiling.most or reservation.output is not None or order.most_output
+        self.limit = _output_limit(order, reservation) if short else None
         self.losses: tuple[str, ...] = ()  # what could not be said, and the field that carries that limit
         self.owed: tuple[Bill, ...] = ()  # for attempts that failed and whose provider charges for them
         self.told: tuple[str, ...] = ()  # those of them that the client is told of
@@ -232,9 +233,12 @@ class Attempts:
             limit_field=field,
             ask_usage=target.profile.asks_usage,
         )
-        going = pass_on(self._exchange, target.passes)
-        self.losses += going.losses
-        return target.head + going.head, form.rewrite(self._body, self.order.peek, change)
+        head = target.head
+        if target.passes:
+            going = pass_on(self._exchange, target.passes)
+            self.losses += going.losses
+            head += going.head
+        return head, form.rewrite(self._body, self.order.peek, change)
 
     def _translate(self, target: Target, candidate: Candidate) -> tuple[bytes, bytes] | Verdict:
         """Head and body for an endpoint that speaks another format."""
@@ -377,7 +381,7 @@ class Attempts:
             error=ending.code,
             note=note,
             losses=self.losses,
-            tags=tags_of(order),
+            tags=tags_of(order) if order.tags else order.peek.tags,
         )
 
     def _describe(self) -> OpenCall:

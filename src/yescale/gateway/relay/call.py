@@ -175,13 +175,14 @@ class Call:
         if isinstance(order, Fault):
             self._refuse(order, peek.model)
             return
-        if (order.offer.chooses or order.rest) and relay.routing.stick:
-            order = self._stick(order, key, body)
+        if order.offer.chooses and relay.routing.stick:
+            order = _stick(order, key, body)
         candidate = choose(order.offer.tiers, relay.health, relay.now(), relay.rng, (), order.stick)
         if candidate is None and not (order.rest and self._is_served(order.rest)):
             self._do_without(order, body)
             return
-        if key.limits or alternatives.limits_of(order) or order.table.channel_limits:
+        bound = key.limits or order.offer.limits or order.table.channel_limits
+        if bound or (order.rest and alternatives.limits_of(order)):
             self._bound(order, key, candidate)
         else:
             self._reserve(order, key, candidate)
@@ -242,7 +243,9 @@ class Call:
         """What the call is allowed to be, with all that its head asks for."""
         relay = self._relay
         judge = self._judge_groups if key.groups else self._judge_one
-        order = alternatives.find_order(peek, relay.table, lambda asked: judge(asked, key))
+        order = judge(peek, key)
+        if peek.wishes is not None or isinstance(order, Fault) or order.offer.model.fallbacks:
+            order = self._judge_others(order, peek, key)
         if isinstance(order, Fault):
             if order is faults.MODEL_NOT_PRICED:
                 relay.link.unpriced(peek.model)
@@ -263,12 +266,15 @@ class Call:
         least_output = relay.money.least_output_tokens
         return admission.judge(peek, key, relay.table, self._surface, least_output, self._words)
 
-    def _stick(self, order: Order, key: KeyRecord, body: bytes) -> Order:
-        """The same for a conversation that goes where it went before, where there is a choice."""
-        offer = order.offer
-        stick = find_stick(body, key.account, offer.model.name, caches=offer.caches) if offer.chooses else 0
-        rest = tuple(self._stick(other, key, body) for other in order.rest)
-        return replace(order, stick=stick, rest=rest) if stick or rest else order
+    def _judge_others(self, first: Order | Fault, peek: Peek, key: KeyRecord) -> Order | Fault:
+        """With what may be tried in place of it; those go where their conversations went, too."""
+        judge, relay = self._judge_groups if key.groups else self._judge_one, self._relay
+        order = alternatives.find_order(first, peek, relay.table, lambda asked: judge(asked, key))
+        if isinstance(order, Fault) or not order.rest or not relay.routing.stick or self._body is None:
+            return order
+        body = self._body
+        rest = tuple(_stick(other, key, body) if other.offer.chooses else other for other in order.rest)
+        return replace(order, rest=rest)
 
     def _is_served(self, orders: tuple[Order, ...]) -> bool:
         """Whether any of these has a channel right now."""
@@ -379,3 +385,9 @@ class Call:
             )
             self._relay.journal.no(line)
         answers.refuse(self._exchange, fault, self._surface.format, self._id, more)
+
+
+def _stick(order: Order, key: KeyRecord, body: bytes) -> Order:
+    """The same for a conversation that goes where it went before."""
+    stick = find_stick(body, key.account, order.offer.model.name, caches=order.offer.caches)
+    return replace(order, stick=stick) if stick else order

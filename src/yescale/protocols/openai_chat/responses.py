@@ -30,7 +30,8 @@ def read_chat(body: bytes) -> Answer | None:
         return _read_odd(_ODD_ANSWER, body)
     except _BROKEN:
         return None
-    return Answer(usage, text_bytes, tier=tier_of(wire.service_tier)) if memoryview(choices)[0] == _ARRAY else None
+    tier = "" if wire.service_tier is None else tier_of(wire.service_tier)
+    return Answer(usage, text_bytes, tier=tier) if memoryview(choices)[0] == _ARRAY else None
 
 
 def read_embeddings(body: bytes) -> Answer | None:
