@@ -26,3 +26,9 @@ def quota_of(amount: Nano) -> Quota:
 def quota_balance(balance: Nano) -> Quota:
     """What is left, in quota, rounded down: never more than can be spent."""
     return balance // NANO_PER_QUOTA
+
+
+def write_dollars(amount: Nano) -> str:
+    """An amount that is not negative, exactly, with two decimals or as many as it needs: `$0.50`, `$0.0005`."""
+    whole, rest = divmod(amount, NANO_PER_USD)
+    return f"${whole}.{f'{rest:09d}'.rstrip('0').ljust(2, '0')}"

@@ -14,6 +14,7 @@ from yescale.domain import faults
 from yescale.domain.faults import Fault
 from yescale.domain.limits import MINUTE_S, MONEY, REQUESTS, TOKENS, UNITS, Limit
 from yescale.domain.link import Refused
+from yescale.domain.money import write_dollars
 from yescale.gateway.rates import Meter
 from yescale.protocols import anthropic_messages
 from yescale.protocols.passthrough import Format
@@ -73,7 +74,7 @@ def _words(limit: Limit) -> str:
         return f"{whom} is at its limit."
     if limit.window == "":
         return f"{whom} may make {limit.amount} calls at once."
-    many = f"${limit.amount / 1e9:.2f}" if limit.unit == MONEY else f"{limit.amount} {UNITS[limit.unit]}s"
+    many = write_dollars(limit.amount) if limit.unit == MONEY else f"{limit.amount} {UNITS[limit.unit]}s"
     return (
         f"{whom} may use {many} {_WINDOWS.get(limit.window) or f'per {limit.window}'}, which does not cover this call."
     )

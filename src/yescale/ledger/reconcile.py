@@ -67,24 +67,41 @@ _BEGAN: Final = calls.c.at_ms - case((calls.c.total_ms > 0, calls.c.total_ms), e
 _USED: Final = or_(calls.c.prompt_tokens > 0, calls.c.completion_tokens > 0, calls.c.amount > 0)
 
 
+class _Differences:
+    """All are counted, the first are kept."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.shown: list[Difference] = []
+
+    def add(self, difference: Difference) -> None:
+        self.count += 1
+        if len(self.shown) < SHOWN:
+            self.shown.append(difference)
+
+
 class _Found:
     """Differences as they are found."""
 
     def __init__(self) -> None:
         self.figures: defaultdict[str, int] = defaultdict(int)
-        self.not_charged: list[Difference] = []
-        self.not_served: list[Difference] = []
-        self.differs: list[Difference] = []
-        self.estimated: list[Difference] = []
+        self.not_charged = _Differences()
+        self.not_served = _Differences()
+        self.differs = _Differences()
+        self.estimated = _Differences()
 
     def verdict(self) -> Reconciliation:
-        """All of it; long lists cut, their lengths among the figures."""
-        lists = (self.not_charged, self.not_served, self.differs, self.estimated)
-        names = ("served_not_charged", "charged_not_served", "usage_differs", "estimated")
+        """All of it; how many of each kind there are is among the figures."""
+        kinds = {
+            "served_not_charged": self.not_charged,
+            "charged_not_served": self.not_served,
+            "usage_differs": self.differs,
+            "estimated": self.estimated,
+        }
         return Reconciliation(
-            ok=not (self.not_charged or self.not_served or self.differs),
-            figures=dict(self.figures) | {name: len(found) for name, found in zip(names, lists, strict=True)},
-            **{name: tuple(found[:SHOWN]) for name, found in zip(names, lists, strict=True)},
+            ok=not (self.not_charged.count or self.not_served.count or self.differs.count),
+            figures=dict(self.figures) | {name: found.count for name, found in kinds.items()},
+            **{name: tuple(found.shown) for name, found in kinds.items()},
         )
 
 
@@ -135,12 +152,12 @@ async def _by_id(
         known.update((row.call_id, row) for row in await connection.execute(query))
     for call_id, lines in served.items():
         _compare(call_id, lines, known.get(call_id), found)
-    rows = await connection.execute(select(*_COLUMNS).where(*_conditions(scope)).order_by(calls.c.id))
-    for row in rows:
+    query = select(*_COLUMNS).where(*_conditions(scope)).order_by(calls.c.id)
+    async for row in await connection.stream(query):  # there may be more calls than lines, without end
         if row.call_id not in served:
             found.figures["charged_requests"] += 1
             found.figures["charged"] += row.amount
-            found.not_served.append(_difference(row.call_id, None, row))
+            found.not_served.add(_difference(row.call_id, None, row))
 
 
 def _compare(call_id: str, lines: Sequence[Served], row: Any, found: _Found) -> None:
@@ -148,12 +165,12 @@ def _compare(call_id: str, lines: Sequence[Served], row: Any, found: _Found) -> 
     used = (0, 0) if row is None else (row.prompt_tokens, row.completion_tokens)
     line = next((line for line in lines if (line.prompt, line.completion) == used), lines[-1])
     if row is None or (used == (0, 0) and not row.amount):
-        found.not_charged.append(_difference(call_id, line, row))
+        found.not_charged.add(_difference(call_id, line, row))
         return
     found.figures["charged_requests"] += 1
     found.figures["charged"] += row.amount
     if (line.prompt, line.completion) != used:
-        (found.estimated if row.estimated else found.differs).append(_difference(call_id, line, row))
+        (found.estimated if row.estimated else found.differs).add(_difference(call_id, line, row))
 
 
 def _difference(call_id: str, line: Served | None, row: Any) -> Difference:
@@ -229,11 +246,11 @@ def _judge(model: str, each: _Sum, found: _Found) -> None:
     if (each.served_prompt, each.served_completion) == (each.charged_prompt, each.charged_completion):
         return
     if not each.charged:
-        found.not_charged.append(each.difference(model))
+        found.not_charged.add(each.difference(model))
     elif not (each.served_prompt or each.served_completion):
-        found.not_served.append(each.difference(model))
+        found.not_served.add(each.difference(model))
     else:
-        (found.estimated if each.estimated else found.differs).append(each.difference(model))
+        (found.estimated if each.estimated else found.differs).add(each.difference(model))
 
 
 def _undated(model: str) -> str:

@@ -6,7 +6,7 @@ from sqlalchemy import update
 
 from tests.integration.ledger.parties import Bank, Owner, Worker
 from yescale.domain.usage import Meter
-from yescale.ledger.reconcile import Reconciliation, Scope, reconcile
+from yescale.ledger.reconcile import SHOWN, Reconciliation, Scope, reconcile
 from yescale.ledger.statement import Served
 from yescale.store.tables import calls
 
@@ -69,6 +69,13 @@ async def test_each_difference_is_named_with_its_amounts(bank: Bank) -> None:
         "usage_differs": 1,
         "estimated": 1,
     }
+
+
+async def test_all_differences_are_counted_and_the_first_are_spelled_out(bank: Bank) -> None:
+    lines = [line(f"unknown-{number}", 1, 1) for number in range(SHOWN + 5)]
+    found = await compare(bank, *lines)
+    assert found.figures["served_not_charged"] == SHOWN + 5
+    assert [each.request_id for each in found.served_not_charged] == [each.id for each in lines[:SHOWN]]
 
 
 async def test_an_estimate_that_differs_is_no_difference(bank: Bank) -> None:

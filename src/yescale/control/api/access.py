@@ -7,10 +7,11 @@ from pydantic import BaseModel, ConfigDict
 
 from yescale.control.access import Desk, present_account
 from yescale.control.answers import FaultRaised, Refusal
-from yescale.domain.faults import ACCOUNT_DISABLED, INVALID_KEY, Fault
+from yescale.control.operations.refusals import OperationRefused
+from yescale.control.operations.users import ADMIN
+from yescale.domain.faults import ACCOUNT_DISABLED, INVALID_KEY, MALFORMED, Fault
 from yescale.store.accounts import AccountRow
 
-_ADMIN: Final = 10
 _REFUSED: Final = {401: INVALID_KEY, 403: ACCOUNT_DISABLED}
 NOT_AN_OPERATOR: Final = Fault(
     status=403,
@@ -37,9 +38,21 @@ async def present_caller(request: Request, desk: Desk) -> AccountRow:
 
 async def present_operator(caller: Annotated[AccountRow, Depends(present_caller)]) -> AccountRow:
     """The same, where it is an administrator's. Raises FaultRaised."""
-    if caller.role < _ADMIN:
+    if not is_operator(caller):
         raise FaultRaised(NOT_AN_OPERATOR)
     return caller
+
+
+def is_operator(caller: AccountRow) -> bool:
+    """Whether it is an administrator's account."""
+    return caller.role >= ADMIN
+
+
+def refused(refusal: OperationRefused) -> FaultRaised:
+    """The sentence of a refusal; where it begins with a parameter's name and a colon, that is named."""
+    sentence = str(refusal)
+    name, colon, _ = sentence.partition(":")
+    return FaultRaised(MALFORMED.saying(sentence, param=name if colon and name.isidentifier() else None))
 
 
 Caller = Annotated[AccountRow, Depends(present_caller)]

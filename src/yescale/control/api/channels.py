@@ -5,12 +5,10 @@ from typing import Final, Literal
 from fastapi import APIRouter
 
 from yescale.control.access import Desk
-from yescale.control.answers import FaultRaised
-from yescale.control.api.access import Body, Operator
+from yescale.control.api.access import Body, Operator, refused
 from yescale.control.operations.probes import ProbeChannel, try_channel
 from yescale.control.operations.refusals import OperationRefused
 from yescale.control.views import View
-from yescale.domain.faults import MALFORMED
 from yescale.domain.ids import ChannelId
 
 router: Final = APIRouter(prefix="/api/v1", tags=["channels"])
@@ -50,7 +48,7 @@ async def try_out(_operator: Operator, desk: Desk, channel: int, body: TrialBody
     try:
         outcome = await try_channel(desk, asked)
     except OperationRefused as refusal:
-        raise FaultRaised(MALFORMED.saying(str(refusal))) from refusal
+        raise refused(refusal) from refusal
     return TrialView(
         channel=channel,
         ok=outcome.ok,

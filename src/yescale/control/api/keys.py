@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.control.access import Desk
 from yescale.control.answers import FaultRaised
-from yescale.control.api.access import NOT_AN_OPERATOR, Body, Caller
+from yescale.control.api.access import NOT_AN_OPERATOR, Body, Caller, is_operator, refused
 from yescale.control.context import Context
 from yescale.control.limits import MOST_QUOTA, nano_of_limit, remaining_quota, used_quota
 from yescale.control.operations.key_secrets import MOST_OVERLAP_S, OVERLAP_S, RotateKey, rotate_key
@@ -23,7 +23,6 @@ from yescale.store.accounts import AccountRow, find_account
 from yescale.store.keys import KeyRow, find_key, page_keys
 
 router: Final = APIRouter(prefix="/api/v1", tags=["keys"])
-_ADMIN: Final = 10
 _MOST_ID: Final = 2**63 - 1
 _MOST_SECONDS: Final = 10**12
 _NOT_FOUND: Final = Fault(
@@ -162,7 +161,7 @@ async def make_key(caller: Caller, desk: Desk, body: CreateKey) -> NewKeyView:
             key, secret = await open_key(connection, desk.vault, whose, terms)
             row = await find_key(connection, key)
     except OperationRefused as refusal:
-        raise _wrong(refusal) from refusal
+        raise refused(refusal) from refusal
     await desk.announce()
     return NewKeyView(**_fields(_present(row)), secret=secret)
 
@@ -186,7 +185,7 @@ async def change_key(caller: Caller, desk: Desk, key_id: KeyNumber, body: Change
     try:
         await edit_key(desk, msgspec.convert({**said, "id": key_id}, EditKey))
     except OperationRefused as refusal:
-        raise _wrong(refusal) from refusal
+        raise refused(refusal) from refusal
     return KeyView(**_fields(await _find(desk, caller, key_id)))
 
 
@@ -214,7 +213,7 @@ async def rotate(caller: Caller, desk: Desk, key_id: KeyNumber, body: AskRotatio
 
 
 def _whose(caller: AccountRow, account: int | None) -> int:
-    if account is not None and account != caller.id and caller.role < _ADMIN:
+    if account is not None and account != caller.id and not is_operator(caller):
         raise FaultRaised(NOT_AN_OPERATOR)
     return caller.id if account is None else account
 
@@ -228,7 +227,7 @@ async def _find(desk: Context, caller: AccountRow, key: int) -> KeyRow:
     """The key, if the caller may see it: someone else's is as unknown as none."""
     async with desk.database.reading() as connection:
         row = _present(await find_key(connection, KeyId(key)))
-    if row.account_id != caller.id and caller.role < _ADMIN:
+    if row.account_id != caller.id and not is_operator(caller):
         raise FaultRaised(_NOT_FOUND)
     return row
 
@@ -237,10 +236,6 @@ def _present(row: KeyRow | None) -> KeyRow:
     if row is None:
         raise FaultRaised(_NOT_FOUND)
     return row
-
-
-def _wrong(refusal: OperationRefused) -> FaultRaised:
-    return FaultRaised(MALFORMED.saying(str(refusal), param=str(refusal).partition(":")[0]))
 
 
 def _fields(row: KeyRow) -> dict[str, Any]:

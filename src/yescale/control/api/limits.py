@@ -6,8 +6,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
 from yescale.control.access import Desk
-from yescale.control.answers import FaultRaised
-from yescale.control.api.access import Body, Operator
+from yescale.control.api.access import Body, Operator, refused
 from yescale.control.operations.limits import (
     MOST,
     ListLimits,
@@ -19,7 +18,6 @@ from yescale.control.operations.limits import (
 )
 from yescale.control.operations.refusals import OperationRefused
 from yescale.control.views import View
-from yescale.domain.faults import MALFORMED
 from yescale.domain.ids import LimitId
 from yescale.domain.limits import Scope, What, Window
 
@@ -81,7 +79,7 @@ async def read_limits(
     try:
         rows = await list_all_limits(desk, ListLimits(scope=scope, subject=subject))
     except OperationRefused as refusal:
-        raise _fault(refusal) from refusal
+        raise refused(refusal) from refusal
     return LimitList(data=[LimitView(**row) for row in rows])
 
 
@@ -91,7 +89,7 @@ async def write_limit(_operator: Operator, desk: Desk, body: LimitBody) -> Limit
     try:
         row = await set_limit(desk, SetLimit(**body.model_dump()))
     except OperationRefused as refusal:
-        raise _fault(refusal) from refusal
+        raise refused(refusal) from refusal
     return LimitView(**row)
 
 
@@ -101,12 +99,5 @@ async def delete_limit(_operator: Operator, desk: Desk, limit: _Number) -> Limit
     try:
         await remove_limit(desk, OneLimit(id=LimitId(limit)))
     except OperationRefused as refusal:
-        raise _fault(refusal) from refusal
+        raise refused(refusal) from refusal
     return LimitGone(id=limit)
-
-
-def _fault(refusal: OperationRefused) -> FaultRaised:
-    """The sentence of a refusal; where it begins with a parameter's name, that is named."""
-    sentence = str(refusal)
-    name, colon, _ = sentence.partition(":")
-    return FaultRaised(MALFORMED.saying(sentence, param=name if colon and name.isidentifier() else None))

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yescale.control.access import Desk
-from yescale.control.api.access import Body, Caller, Operator
+from yescale.control.api.access import Body, Caller, Operator, is_operator
 from yescale.control.api.entries import (
     After,
     BookedView,
@@ -27,7 +27,7 @@ from yescale.control.operations.money import (
     read_signed_usd,
     read_usd,
 )
-from yescale.control.operations.users import ADMIN, find_user
+from yescale.control.operations.users import find_user
 from yescale.control.views import Text
 from yescale.domain.ids import AccountId
 from yescale.domain.money import Nano
@@ -89,7 +89,7 @@ async def read_entries(
     kinds = KINDS if kind is None else {kind}.intersection(KINDS)
     async with desk.database.reading() as connection:
         account: AccountId | None = caller.id
-        if caller.role >= ADMIN:
+        if is_operator(caller):
             with told():
                 account = None if username is None else (await find_user(connection, username)).id
         wanted = EntryFilter(kinds=kinds, account=account, below=after, limit=limit + 1)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from yescale.control.access import Desk
 from yescale.control.answers import FaultRaised
-from yescale.control.api.access import NOT_AN_OPERATOR, Caller
+from yescale.control.api.access import NOT_AN_OPERATOR, Caller, is_operator
 from yescale.control.usage import HOUR_S, MONTH_S, Line, UnknownTag, read_tag, sum_up
 from yescale.control.views import Text, View
 from yescale.domain.faults import MALFORMED
@@ -22,7 +22,6 @@ from yescale.store.accounts import AccountRow
 from yescale.store.usage import HEADINGS, TAG_HEADINGS, UsageFilter
 
 router: Final = APIRouter(prefix="/api/v1", tags=["usage"])
-_ADMIN: Final = 10
 _MOST_SECONDS: Final = 10**12
 _MOST_ID: Final = 2**63 - 1
 _MOST_HEADINGS: Final = 4
@@ -101,7 +100,7 @@ def _filter(asked: AskUsage, caller: AccountRow) -> UsageFilter:
     by = _headings(asked, bool(name))
     account = caller.id if asked.account is None else AccountId(asked.account)
     others = account != caller.id or asked.channel or not _OF_OPERATORS.isdisjoint(by)
-    if others and caller.role < _ADMIN:
+    if others and not is_operator(caller):
         raise FaultRaised(NOT_AN_OPERATOR)
     end = int(time.time()) if asked.end is None else asked.end
     start = max(0, end - MONTH_S) if asked.start is None else asked.start
