@@ -149,9 +149,9 @@ class LinkServer:
             connection.close()
 
     def _leave(self, connection: Connection) -> None:
-        if connection.hello is not None:
-            self._workers.leave(connection.hello.incarnation, connection)
-            self._rates.leave(connection.hello.incarnation)
+        hello = connection.hello
+        if hello is not None and self._workers.leave(hello.incarnation, connection):
+            self._rates.leave(hello.incarnation)
 
     async def _next(self, reader: StreamReader) -> FromWorker | None:
         try:

@@ -92,14 +92,16 @@ class Workers:
         connection.send(self._peers)
         self._count(self._peers.nodes)
 
-    def leave(self, incarnation: Incarnation, connection: Connection) -> None:
-        """A connection ended; who waits for an answer of that worker waits no longer."""
-        if self._connections.get(incarnation) is connection:
-            del self._connections[incarnation]
-            self._count(self._peers.nodes)
-            self.wellness.forget(incarnation)
-            for open_round in self._rounds.values():
-                open_round.strike(incarnation)
+    def leave(self, incarnation: Incarnation, connection: Connection) -> bool:
+        """A connection ended; who waits for an answer of that worker waits no longer. False: it has another by now."""
+        if self._connections.get(incarnation) is not connection:
+            return False
+        del self._connections[incarnation]
+        self._count(self._peers.nodes)
+        self.wellness.forget(incarnation)
+        for open_round in self._rounds.values():
+            open_round.strike(incarnation)
+        return True
 
     def count_nodes(self, nodes: int) -> None:
         """How many nodes there are, which share out what only one can count."""

@@ -101,6 +101,31 @@ async def test_rates_are_taken_from_one_bucket_by_all_workers_and_calls_at_once_
     assert (await take(other, 5, ask(9, 2, amount=2, at_once=True)))["refused"] == 0, "who is gone carries nothing"
 
 
+async def test_a_worker_that_is_back_already_keeps_its_calls_when_its_old_connection_ends(house: House) -> None:
+    """The old one ends late: something that it asked for is still being done."""
+
+    async def dawdle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.5)
+        writer.close()
+
+    server = await asyncio.start_server(dawdle, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    slow = await house.operate(
+        "channel add", name="slow", provider="openai_compatible", base_url=url, secrets=["s"],
+        models={"gpt-4o": "gpt-4o"}, groups=["default"],
+    )  # fmt: skip
+    old, other = await house.worker(), await house.worker()
+    assert (await take(old, 1, ask(9, 1, amount=1, at_once=True)))["refused"] == 0
+    old.send({"type": "ask_admin", "id": 1, "operation": "channel test", "arguments": {"id": slow["id"]}})
+    await asyncio.sleep(0.1)
+    again = await house.worker(old.incarnation)
+    again.send({"type": "give", "unused": [], "at_once": [[9, 1]]})
+    await take(again, 2)
+    await asyncio.sleep(0.8)
+    server.close()
+    assert (await take(other, 3, ask(9, 1, amount=1, at_once=True)))["refused"] == 9
+
+
 async def test_workers_hear_among_how_many_a_limit_is_shared_out(house: House) -> None:
     one = await house.worker()
     await house.worker()
