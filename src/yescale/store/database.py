@@ -8,7 +8,7 @@ import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -209,12 +209,25 @@ def _unstorable(error: Exception) -> bool:
     return isinstance(cause, _REFUSED) or _unsendable(cause)
 
 
+class _Connection(sqlite3.Connection):
+    """Rolls back as it closes: while a cursor lives that was cancelled within a row, SQLite only notes that its
+    connection is closed, and the transaction would keep its lock. https://sqlite.org/c3ref/close.html
+    """
+
+    def close(self) -> None:
+        """Close, with no transaction left behind."""
+        with suppress(sqlite3.Error):
+            self.rollback()
+        super().close()
+
+
 def _sqlite_engine(url: URL, limits: DatabaseLimits, *, writer: bool) -> AsyncEngine:
+    own = {"factory": _Connection}
     if url.database in (None, "", ":memory:"):
-        engine = create_async_engine(url, poolclass=StaticPool)
+        engine = create_async_engine(url, poolclass=StaticPool, connect_args=own)
     else:
         size = 1 if writer else limits.readers
-        engine = create_async_engine(url, pool_size=size, max_overflow=0, pool_timeout=limits.wait_s)
+        engine = create_async_engine(url, pool_size=size, max_overflow=0, pool_timeout=limits.wait_s, connect_args=own)
     begin = "BEGIN IMMEDIATE" if writer else "BEGIN"
     pragmas = [
         f"PRAGMA busy_timeout = {int(limits.busy_s * 1000)}",
