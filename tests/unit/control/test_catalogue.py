@@ -31,6 +31,7 @@ def rules() -> list[PriceRule]:
     [
         ("gpt-4o", {Meter.INPUT_TOKENS: 9, Meter.OUTPUT_TOKENS: 12}, ONE, 71),
         ("gpt-4o-mini", {Meter.INPUT_TOKENS: 1000, Meter.OUTPUT_TOKENS: 500}, 1_500_000, 338),
+        ("gpt-4.1", {Meter.INPUT_TOKENS: 1000, Meter.WEB_SEARCHES: 2}, ONE, 11_000),
         ("claude-3-5-sonnet-20241022", {Meter.INPUT_TOKENS: 100, Meter.OUTPUT_TOKENS: 50}, 1_750_000, 919),
         ("imagen4-fast", {Meter.REQUESTS: 1}, 1_250_000, 25_000),
         ("tts-1", {Meter.CHARACTERS: 11}, ONE, 83),
