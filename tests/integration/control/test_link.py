@@ -43,6 +43,7 @@ async def test_a_hello_is_answered_by_welcome_and_then_the_snapshot(house: House
         "input_tokens": 2_500_000_000,
         "cache_read_tokens": 1_250_000_000,
         "output_tokens": 10_000_000_000,
+        "web_searches": 10_000_000,
     }
 
 
@@ -240,6 +241,7 @@ async def test_a_price_change_is_published_as_a_newer_snapshot(house: House) -> 
     rows = {row["meter"]: row for row in after["prices"] if row["model"] == "gpt-4o" and not row["when"]}
     assert {meter: row["price"] for meter, row in rows.items()} == {
         "input_tokens": 3 * USD, "cache_read_tokens": 1_250_000_000, "output_tokens": 12 * USD,
+        "web_searches": USD // 100,
     }  # fmt: skip
     old = {row["id"] for row in before["prices"] if row["model"] == "gpt-4o"}
     assert old.isdisjoint(row["id"] for row in rows.values())
